@@ -1,0 +1,48 @@
+#include "codecs/civil_time.h"
+
+#include <string>
+
+#include "absl/time/civil_time.h"
+#include "absl/time/time.h"
+#include "codecs/limits.h"
+
+namespace runledger::codecs {
+namespace {
+
+constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
+constexpr absl::CivilDay kEpoch(1970, 1, 1);
+
+absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+std::optional<int64_t> ParseRfc3339(std::string_view text) {
+  absl::Time time;
+  std::string error;
+  if (!absl::ParseTime(absl::RFC3339_full, ToAbsl(text), &time, &error)) return std::nullopt;
+  if (time == absl::InfiniteFuture() || time == absl::InfinitePast()) return std::nullopt;
+  return absl::ToUnixMicros(time);
+}
+
+std::string FormatRfc3339(int64_t microseconds) {
+  const bool whole = microseconds % 1'000'000 == 0;
+  return absl::FormatTime(whole ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(microseconds), absl::UTCTimeZone());
+}
+
+std::optional<int32_t> ParseDate(std::string_view text) {
+  absl::CivilDay day;
+  if (text.size() < 10 || !absl::ParseCivilTime(ToAbsl(text), &day)) return std::nullopt;
+  const int64_t days = day - kEpoch;
+  if (days < kMinDate || days > kMaxDate) return std::nullopt;
+  return static_cast<int32_t>(days);
+}
+
+std::string FormatDate(int32_t days) { return absl::FormatCivilTime(kEpoch + days); }
+
+int32_t DayOf(int64_t microseconds) {
+  int64_t day = microseconds / kDayUs;
+  if (microseconds % kDayUs < 0) --day;
+  return static_cast<int32_t>(day);
+}
+
+}  // namespace runledger::codecs
