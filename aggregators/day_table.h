@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "codecs/hash.h"
+#include "codecs/status.h"
+
+namespace runledger::aggregators {
+
+// What is known of one job's work on one data date.
+struct DayState {
+  static constexpr int kMaxAttempts = 16;
+
+  codecs::Status best = codecs::Status::kRunning;  // the best that any event said: success first, running last
+  uint8_t attempts = 0;                            // runs seen; kMaxAttempts stands for "that many or more"
+  codecs::Status last_status = codecs::Status::kRunning;
+  int64_t last_time_us = INT64_MIN;  // event time of the newest event
+  uint64_t last_run = 0;             // its run, to break ties
+  // The smallest hashes of the runs seen, sorted: the same set in whatever order and however often events arrive.
+  std::array<uint64_t, kMaxAttempts> runs{};
+};
+
+// Per (job, data date): best status, attempts, last attempt. Every event may enter any number of times, history too. It
+// keeps the days within `days` of the newest log day. One thread.
+class DayTable {
+ public:
+  explicit DayTable(int days);
+  ~DayTable();
+  DayTable(const DayTable&) = delete;
+  DayTable& operator=(const DayTable&) = delete;
+
+  void Add(uint32_t job, int32_t data_date, const codecs::Hash128& run, codecs::Status status, int64_t time_us);
+  // nullptr: nothing is known of that day.
+  const DayState* Find(uint32_t job, int32_t data_date) const;
+  // Log time reached this day (since 1970-01-01): older days go.
+  void AdvanceTo(int32_t log_day);
+  size_t size() const;
+
+ private:
+  struct Map;
+
+  const int days_;
+  int32_t log_day_ = INT32_MIN;
+  std::unique_ptr<Map> map_;
+};
+
+// Order of goodness for DayState::best: success > partial > no_data > skipped > failed > aborted > running.
+int Goodness(codecs::Status status);
+
+}  // namespace runledger::aggregators

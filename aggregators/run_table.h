@@ -1,0 +1,188 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "aggregators/deadline_wheel.h"
+#include "aggregators/text_arena.h"
+#include "codecs/event.h"
+#include "codecs/hash.h"
+#include "codecs/status.h"
+
+namespace runledger::aggregators {
+
+// How well the start of a run is known; the better wins whatever the order of arrival, the earlier among equals.
+enum class StartClass : uint8_t {
+  kNone = 0,   // only a terminal without started_at
+  kSeen = 1,   // a heartbeat: it was running by then
+  kEvent = 2,  // the time of a "running" event
+  kGiven = 3,  // started_at
+};
+
+struct StartTime {
+  StartClass known = StartClass::kNone;
+  int64_t time_us = INT64_MAX;
+
+  // What one event says of its run's start.
+  static StartTime Of(const codecs::Event& event);
+  // Keeps the better of both.
+  void Merge(const StartTime& other) {
+    if (other.known > known || (other.known == known && other.time_us < time_us)) *this = other;
+  }
+};
+
+// A run without terminal. 96 bytes; its text stands in the arena.
+struct OpenRun {
+  codecs::Hash128 id;
+  int64_t last_event_us;  // greatest event time
+  int64_t start_us;
+  WheelLinks deadline;
+  uint32_t job;
+  TextArena::Ref run_id;
+  uint32_t heap_at;     // place in the job's heap of starts
+  uint32_t seen_log_s;  // log time of the newest event, in whole seconds
+  int32_t attempt;
+  int32_t data_date;  // kNoDate: not told
+  StartClass start_known;
+  codecs::Kind kind;
+  bool heartbeat : 1;  // it beats
+  bool stale : 1;
+  bool silent : 1;
+  bool timed_out : 1;
+
+  static constexpr int32_t kNoDate = INT32_MIN;
+};
+static_assert(sizeof(OpenRun) <= 96);
+
+// A run with a terminal. 48 bytes; run id and the rest of the merge key stand in the arena.
+struct ClosedRun {
+  codecs::Hash128 id;
+  int64_t time_us;   // event time of the greatest terminal
+  int64_t start_us;  // kUnknownStart: not known
+  uint32_t job;
+  TextArena::Ref text;
+  uint32_t closed_log_s;  // log time of the first terminal, in whole seconds
+  codecs::Status status;
+  uint8_t rank;
+  StartClass start_known;
+  bool in_windows;  // false: closed by history, which enters no window
+
+  static constexpr int64_t kUnknownStart = INT64_MIN;
+};
+static_assert(sizeof(ClosedRun) == 48);
+
+// What of a closed run is needed seldom: the end of its merge key, and what questions ask for.
+struct ClosedText {
+  int64_t sequence;
+  double duration_s;  // below 0: not given
+  int32_t attempt;
+  int32_t data_date;  // OpenRun::kNoDate: not told
+  codecs::Kind kind;
+  std::string_view run_id;
+  std::string_view event_id;
+};
+
+// All runs of a shard: open ones for as long as they are open, closed ones in the order in which they closed. One index
+// over both: open addressing, 8 bytes an entry, by the run's hash. Records stay where they are. One thread.
+class RunTable {
+ public:
+  // Number of a run: of an open one its slot, of a closed one kClosed plus a running number.
+  using Ref = uint32_t;
+  static constexpr Ref kNone = UINT32_MAX;
+  static constexpr Ref kClosed = 0x8000'0000;
+  static bool IsClosed(Ref ref) { return (ref & kClosed) != 0; }
+
+  RunTable();
+  ~RunTable();
+  RunTable(const RunTable&) = delete;
+  RunTable& operator=(const RunTable&) = delete;
+
+  Ref Find(const codecs::Hash128& id) const;
+  // Brings the run's index entry into the cache ahead of Find.
+  void Prefetch(const codecs::Hash128& id) const;
+
+  // REQUIRES: Find(id) is kNone.
+  Ref AddOpen(const codecs::Hash128& id, std::string_view run_id);
+  Ref AddClosed(const ClosedRun& run, const ClosedText& text);
+  // An open run becomes a closed one; its Ref changes. `run.id` stays.
+  Ref Close(Ref open, const ClosedRun& run, const ClosedText& text);
+  void RemoveOpen(Ref open);
+  // Removes the run that closed first. REQUIRES: closed_count() > 0.
+  void RemoveOldestClosed();
+
+  OpenRun& open(Ref ref) { return open_chunks_[ref / kChunk][ref % kChunk]; }
+  const OpenRun& open(Ref ref) const { return open_chunks_[ref / kChunk][ref % kChunk]; }
+  ClosedRun& closed(Ref ref) { return closed_chunks_[ClosedChunk(ref)][(ref & ~kClosed) % kChunk]; }
+  const ClosedRun& closed(Ref ref) const { return closed_chunks_[ClosedChunk(ref)][(ref & ~kClosed) % kChunk]; }
+  const ClosedRun& oldest_closed() const { return closed(OldestClosed()); }
+
+  std::string_view RunIdOf(const OpenRun& run) const { return texts_.Get(run.run_id); }
+  ClosedText TextOf(const ClosedRun& run) const;
+  void ReplaceText(ClosedRun* run, const ClosedText& text);
+
+  // Calls visit(ref) for every open run, in no particular order; visit must not change the table.
+  template <typename Visit>
+  void ForEachOpen(Visit visit) const {
+    for (Ref ref = 0; ref < open_end_; ++ref) {
+      if (open(ref).job != kFreeSlot) visit(ref);
+    }
+  }
+  // Calls visit(ref) for closed runs, the newest first, until it says false.
+  template <typename Visit>
+  void ForEachClosed(Visit visit) const {
+    for (uint32_t i = closed_count_; i-- > 0;) {
+      if (!visit(((closed_begin_ + i) & ~kClosed) | kClosed)) return;
+    }
+  }
+
+  uint32_t open_count() const { return open_count_; }
+  uint32_t closed_count() const { return closed_count_; }
+  // Memory held, in bytes, by records and index, and by text.
+  size_t record_bytes() const;
+  size_t text_bytes() const { return texts_.bytes(); }
+
+ private:
+  static constexpr size_t kChunk = 4096;
+  static constexpr uint32_t kFreeSlot = UINT32_MAX;
+  static constexpr Ref kEmpty = UINT32_MAX;
+
+  // The place of an entry is the top bits of its tag, so the index grows without a look at the records.
+  struct Entry {
+    uint32_t tag;
+    Ref ref;
+  };
+
+  static uint32_t TagOf(const codecs::Hash128& id) { return static_cast<uint32_t>(id.high >> 32); }
+  size_t HomeOf(uint32_t tag) const { return tag >> shift_; }
+  const codecs::Hash128& IdOf(Ref ref) const { return IsClosed(ref) ? closed(ref).id : open(ref).id; }
+  Ref OldestClosed() const { return (closed_begin_ & ~kClosed) | kClosed; }
+  size_t ClosedChunk(Ref ref) const {
+    return ((ref & ~kClosed) / kChunk - closed_first_chunk_) & (~kClosed / kChunk);
+  }
+
+  void Index(const codecs::Hash128& id, Ref ref);
+  Entry* EntryOf(const codecs::Hash128& id, Ref ref);
+  void Unindex(const codecs::Hash128& id, Ref ref);
+  void Grow();
+  Ref PushClosed(const ClosedRun& run, const ClosedText& text);
+
+  std::vector<Entry> index_;
+  int shift_;  // 32 - log2(index_.size())
+  size_t indexed_ = 0;
+
+  std::vector<std::unique_ptr<OpenRun[]>> open_chunks_;
+  Ref open_end_ = 0;  // slots ever used
+  std::vector<Ref> free_slots_;
+  uint32_t open_count_ = 0;
+
+  std::vector<std::unique_ptr<ClosedRun[]>> closed_chunks_;  // a queue of chunks: pushed at the end, taken from the front
+  uint32_t closed_first_chunk_ = 0;  // running number of closed_chunks_[0]
+  uint32_t closed_begin_ = 0;        // running number of the oldest
+  uint32_t closed_count_ = 0;
+
+  TextArena texts_;
+};
+
+}  // namespace runledger::aggregators

@@ -1,0 +1,189 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aggregators/day_table.h"
+#include "aggregators/deadline_wheel.h"
+#include "aggregators/job_policy.h"
+#include "aggregators/job_table.h"
+#include "aggregators/log_clock.h"
+#include "aggregators/published.h"
+#include "aggregators/run_table.h"
+#include "codecs/event.h"
+
+namespace runledger::aggregators {
+
+// Bounds of a shard's state. Section `state` of the configuration, per partition.
+struct ShardOptions {
+  int64_t horizon_us = 24 * kHourUs;           // state.horizon: closed runs stay, and what is live, in log time
+  uint32_t closed_runs = 1'000'000;            // state.closed_runs: at most so many closed ones
+  uint32_t open_runs = 2'000'000;              // state.open_runs: at most so many open ones
+  int days = 30;                               // state.days: data dates kept
+  int64_t forget_job_after_us = 90 * kDayUs;   // state.forget_job_after: log time without event
+  int64_t clock_step_us = 60 * kSecondUs;      // log.clock_step: a jump of a CreateTime stamp that one record alone may make
+};
+
+// A run as questions see it.
+struct RunInfo {
+  std::string job;
+  std::string run_id;
+  int32_t attempt = 0;
+  codecs::Kind kind = codecs::Kind::kProcessor;
+  codecs::Status status = codecs::Status::kRunning;
+  std::optional<int64_t> started_at_us;
+  int64_t last_event_us = 0;  // of a closed run: event time of its terminal
+  std::optional<double> duration_s;
+  std::optional<int32_t> data_date;
+  // Verdicts at the watermark, of an open run.
+  bool stale = false;
+  bool silent = false;
+  bool timed_out = false;
+  int64_t stale_after_us = 0;
+  bool closed_by_runledger = false;
+};
+
+struct RunQuery {
+  std::string job;       // empty: all
+  std::string fragment;  // part of the run id; empty: all
+  std::optional<codecs::Status> status;
+  std::optional<int32_t> data_date;
+  bool stale_only = false;
+  size_t limit = 100;
+};
+
+// The state of one partition: a fold over its log. Pure: no I/O, no clock, no threads of its own; time comes in with
+// the records and with the watermark.
+//
+// One writer thread calls everything but Read(); any thread calls Read(). Between two records the writer may Publish,
+// and readers then see that moment whole.
+class Shard {
+ public:
+  Shard(const ShardOptions& options, std::shared_ptr<const JobPolicies> policies);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // Folding: for each record BeginRecord, Apply for each of its events, EndRecord.
+  // `timestamp_us`: the record's own, below 0 if it has none.
+  void BeginRecord(int64_t timestamp_us, TimestampKind kind);
+  void Apply(const codecs::Event& event);
+  // Forgets what the log's time has left behind.
+  void EndRecord();
+
+  // The time up to which this partition is known; never goes back. Judges everything that depends on time.
+  void AdvanceWatermark(int64_t watermark_us);
+  int64_t watermark_us() const { return watermark_us_; }
+  // Log time of the newest record; LogClock::kUnknown before the first.
+  int64_t log_time_us() const { return log_clock_.now_us(); }
+  // Set by an event for a job that has just been seen first; the caller checks where its home is.
+  using NewJob = std::function<void(std::string_view name)>;
+  void OnNewJob(NewJob callback) { on_new_job_ = std::move(callback); }
+
+  // Shows the state as of now to readers, with these positions (watermark and log time are filled in here). False while
+  // a reader still holds the older copy: nothing is lost, the next call shows more.
+  bool Publish(const ShardPositions& positions);
+
+  using ReadGuard = LeftRight<ShardBlock>::ReadGuard;
+  ReadGuard Read() const { return published_.Read(); }
+
+  // Questions about single runs: open ones first, then closed ones, the newest first.
+  std::vector<RunInfo> FindRuns(const RunQuery& query) const;
+  // nullptr: nothing is known of that day.
+  const DayState* FindDay(std::string_view job, int32_t data_date) const;
+
+  uint32_t open_runs() const { return runs_.open_count(); }
+  uint32_t closed_runs() const { return runs_.closed_count(); }
+  uint32_t jobs() const { return jobs_.end(); }
+  size_t record_bytes() const { return runs_.record_bytes(); }
+  size_t text_bytes() const { return runs_.text_bytes(); }
+
+ private:
+  struct WheelStore {
+    RunTable* runs;
+    WheelLinks& links(uint32_t record) const { return runs->open(record).deadline; }
+  };
+  struct PhaseIndex;
+
+  RunInfo InfoOfOpen(RunTable::Ref ref) const;
+  RunInfo InfoOfClosed(RunTable::Ref ref) const;
+  bool IsHistory(const codecs::Event& event, RunTable::Ref ref) const;
+  void ApplyHistory(uint32_t number, RunTable::Ref ref, const codecs::Event& event);
+  void ApplyLive(uint32_t number, const codecs::Hash128& id, RunTable::Ref ref, const codecs::Event& event);
+  void OpenRunFor(uint32_t number, const codecs::Hash128& id, const codecs::Event& event);
+  void UpdateOpen(Job& job, RunTable::Ref ref, const codecs::Event& event);
+  void CloseOpen(uint32_t number, RunTable::Ref ref, const codecs::Event& event, bool history);
+  void UpdateClosed(uint32_t number, RunTable::Ref ref, const codecs::Event& event);
+  void CountFinished(uint32_t number, const ClosedRun& run, const codecs::Event& event, bool history);
+  void CountOutcome(Job& job, codecs::Status status, codecs::Status before);
+  void Correct(uint32_t number, codecs::Status from, codecs::Status to);
+  void AddToPhase(const codecs::Event& event, double seconds);
+
+  // Verdicts of an open run at the watermark.
+  void Judge(Job& job, OpenRun& run);
+  void SetVerdicts(Job& job, OpenRun& run, bool stale, bool silent, bool timed_out);
+  int64_t NextDue(const Job& job, const OpenRun& run) const;
+  void ArmFor(const Job& job, RunTable::Ref ref);
+  void Detach(Job& job, RunTable::Ref ref);
+
+  // The job's heap of starts.
+  void HeapPush(Job& job, RunTable::Ref ref);
+  void HeapRemove(Job& job, RunTable::Ref ref);
+  void HeapFix(Job& job, uint32_t at);
+
+  void ForgetClosed();
+  void ForgetOldestOpen();
+  void ForgetJobs();
+  void RemoveJob(uint32_t number);
+
+  void MarkDirty(uint32_t number);
+  // When the job is stale unless it succeeds before.
+  static int64_t StaleDue(const Job& job);
+  void JudgeJob(Job& job) const;
+  void JudgeAllJobs();
+  void FixPhase(Job& job, std::string_view phase);
+
+  const ShardOptions options_;
+  JobTable jobs_;
+  RunTable runs_;
+  WheelStore wheel_store_{&runs_};
+  DeadlineWheel<WheelStore> wheel_{&wheel_store_};
+  DayTable days_;
+  LogClock log_clock_;
+  NewJob on_new_job_;
+
+  // Of the record being folded.
+  int64_t record_time_us_ = -1;
+  TimestampKind record_kind_ = TimestampKind::kAppendTime;
+  uint32_t log_s_ = 0;  // log time in whole seconds
+
+  int64_t watermark_us_ = kNever;
+  int64_t forgotten_until_us_ = INT64_MIN;  // events of unknown runs at or before it are history
+  int32_t log_day_ = INT32_MIN;
+  int64_t stale_jobs_due_us_ = INT64_MAX;  // no job's staleness changes by time alone before
+  int64_t judged_minute_ = INT64_MIN;      // windows were judged at a watermark in this minute
+
+  std::vector<Correction> corrections_;
+  std::vector<PhaseBlock> phases_;
+  std::vector<std::shared_ptr<const PhaseLabels>> phase_labels_;
+  std::unique_ptr<PhaseIndex> phase_index_;
+
+  // What the copy that is published next lacks, and what the other one lacks.
+  struct Changes {
+    std::vector<uint32_t> jobs;
+    std::vector<bool> job_listed;
+    bool corrections = false;
+    bool phases = false;
+  };
+  std::array<Changes, 2> changes_;
+  int next_copy_ = 1;
+  LeftRight<ShardBlock> published_;
+};
+
+}  // namespace runledger::aggregators
