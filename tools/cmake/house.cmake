@@ -30,7 +30,7 @@ function(runledger_room NAME FOLDER)
   file(MAKE_DIRECTORY ${root}/${parent})
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${FOLDER} ${root}/${FOLDER} SYMBOLIC)
 
-  add_library(${target} STATIC ${ROOM_SRCS} ${ROOM_HEADERS})
+  add_library(${target} STATIC ${ROOM_SRCS})
   add_library(runledger::${NAME} ALIAS ${target})
   target_include_directories(${target} PUBLIC ${root})
   target_link_libraries(${target} PUBLIC ${ROOM_DEPS} PRIVATE ${ROOM_PRIVATE_DEPS} runledger_flags)

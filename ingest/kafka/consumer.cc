@@ -1,0 +1,316 @@
+#include "ingest/kafka/consumer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "ingest/kafka/handles.h"
+#include "ingest/kafka/metadata.h"
+
+namespace runledger::kafka {
+namespace {
+
+// Whatever the user sets, these hold: the design of delivery rests on them.
+constexpr std::pair<const char*, const char*> kFixed[] = {
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "error"},
+    {"enable.partition.eof", "false"},
+};
+
+constexpr std::pair<const char*, const char*> kDefaults[] = {
+    {"partition.assignment.strategy", "cooperative-sticky"},
+    {"session.timeout.ms", "45000"},
+    {"fetch.wait.max.ms", "100"},  // how long a quiet partition keeps the others of its broker waiting
+    {"isolation.level", "read_committed"},
+};
+
+PartitionListPtr ToList(const std::vector<TopicPartition>& partitions, int64_t offset = kOffsetUnknown) {
+  PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+  for (const TopicPartition& p : partitions) {
+    rd_kafka_topic_partition_list_add(list.get(), p.topic.c_str(), p.partition)->offset = offset;
+  }
+  return list;
+}
+
+std::vector<TopicPartition> FromList(const rd_kafka_topic_partition_list_t& list) {
+  std::vector<TopicPartition> partitions;
+  for (int i = 0; i < list.cnt; ++i) partitions.push_back({list.elems[i].topic, list.elems[i].partition});
+  return partitions;
+}
+
+}  // namespace
+
+struct MessageBatch::Raw {
+  std::vector<rd_kafka_message_t*> messages;
+  std::vector<Header> headers;          // of all messages, one after the other
+  std::vector<size_t> headers_of;       // where the headers of each message begin
+  ~Raw() { Destroy(); }
+  void Destroy() {
+    for (rd_kafka_message_t* message : messages) rd_kafka_message_destroy(message);
+    messages.clear();
+  }
+};
+
+MessageBatch::MessageBatch() : raw_(std::make_unique<Raw>()) {}
+MessageBatch::~MessageBatch() = default;
+
+void MessageBatch::Clear() {
+  messages_.clear();
+  error_ = absl::OkStatus();
+  raw_->Destroy();
+}
+
+struct PartitionQueue::Impl {
+  QueuePtr queue;
+  TopicPartition partition;
+};
+
+PartitionQueue::PartitionQueue(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PartitionQueue::~PartitionQueue() = default;
+
+void PartitionQueue::WakeOn(int fd) {
+  static constexpr uint64_t kOne = 1;
+  rd_kafka_queue_io_event_enable(impl_->queue.get(), fd, &kOne, sizeof kOne);
+}
+
+void PartitionQueue::Drain(size_t max, int timeout_ms, MessageBatch* batch) {
+  batch->Clear();
+  MessageBatch::Raw& raw = *batch->raw_;
+  raw.messages.resize(max);
+  const ssize_t count = rd_kafka_consume_batch_queue(impl_->queue.get(), timeout_ms, raw.messages.data(), max);
+  raw.messages.resize(count > 0 ? static_cast<size_t>(count) : 0);
+  raw.headers.clear();
+  raw.headers_of.clear();
+  for (const rd_kafka_message_t* message : raw.messages) {
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      batch->error_ = ToStatus(message->err, ToString(impl_->partition) + " at offset " + std::to_string(message->offset));
+      continue;
+    }
+    MessageView& view = batch->messages_.emplace_back();
+    view.offset = message->offset;
+    rd_kafka_timestamp_type_t type;
+    view.timestamp_ms = rd_kafka_message_timestamp(message, &type);
+    view.timestamp_type = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? TimestampType::kLogAppendTime
+                          : type == RD_KAFKA_TIMESTAMP_CREATE_TIME   ? TimestampType::kCreateTime
+                                                                     : TimestampType::kNone;
+    view.has_key = message->key != nullptr;
+    view.has_value = message->payload != nullptr;
+    if (view.has_key) view.key = {static_cast<const char*>(message->key), message->key_len};
+    if (view.has_value) view.value = {static_cast<const char*>(message->payload), message->len};
+    raw.headers_of.push_back(raw.headers.size());
+    rd_kafka_headers_t* headers = nullptr;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const char* name;
+    const void* value;
+    size_t size;
+    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+      raw.headers.push_back({name, value == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(value), size)});
+    }
+  }
+  raw.headers_of.push_back(raw.headers.size());
+  for (size_t i = 0; i < batch->messages_.size(); ++i) {  // only now do the headers stand still
+    batch->messages_[i].headers = {raw.headers.data() + raw.headers_of[i], raw.headers_of[i + 1] - raw.headers_of[i]};
+  }
+}
+
+struct Consumer::Impl {
+  Listener* listener = nullptr;
+  LogCallback log;
+  rd_kafka_t* rk = nullptr;
+  std::set<TopicPartition> assigned;  // under an eager protocol the whole assignment is set each time
+
+  ~Impl() {
+    if (rk != nullptr) rd_kafka_destroy(rk);
+  }
+
+  bool eager() const { return std::strcmp(rd_kafka_rebalance_protocol(rk), "EAGER") == 0; }
+
+  static void OnRebalance(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque) noexcept {
+    auto* impl = static_cast<Impl*>(opaque);
+    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+      impl->listener->OnAssigned(FromList(*list));
+      return;
+    }
+    if (error != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+      impl->listener->OnError(ToStatus(error, "rebalance"));
+      if (impl->eager()) rd_kafka_assign(rk, nullptr);
+      return;
+    }
+    impl->listener->OnRevoked(FromList(*list), rd_kafka_assignment_lost(rk) != 0);
+  }
+  static void OnError(rd_kafka_t*, int error, const char* reason, void* opaque) noexcept {
+    auto* impl = static_cast<Impl*>(opaque);
+    impl->listener->OnError(ToStatus(static_cast<rd_kafka_resp_err_t>(error), reason));
+  }
+  static void OnLog(const rd_kafka_t* rk, int level, const char* facility, const char* text) noexcept {
+    const auto* impl = static_cast<const Impl*>(rd_kafka_opaque(rk));
+    if (impl != nullptr && impl->log) impl->log(level, facility, text);
+  }
+
+};
+
+Consumer::Consumer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& settings, Listener* listener, LogCallback log) {
+  Settings all;
+  for (const auto& [name, value] : kDefaults) all[name] = value;
+  for (const auto& [name, value] : settings) all[name] = value;
+  for (const auto& [name, value] : kFixed) {
+    if (const auto given = settings.find(name); given != settings.end() && given->second != value) {
+      return absl::InvalidArgumentError("log.librdkafka." + given->first + " cannot be set: positions are runledger's own, it is always " + value);
+    }
+    all[name] = value;
+  }
+  absl::StatusOr<ConfPtr> conf = MakeConf(all);
+  if (!conf.ok()) return conf.status();
+
+  auto impl = std::make_unique<Impl>();
+  impl->listener = listener;
+  impl->log = std::move(log);
+  rd_kafka_conf_set_opaque(conf->get(), impl.get());
+  rd_kafka_conf_set_rebalance_cb(conf->get(), &Impl::OnRebalance);
+  rd_kafka_conf_set_error_cb(conf->get(), &Impl::OnError);
+  rd_kafka_conf_set_log_cb(conf->get(), &Impl::OnLog);
+  char error[512];
+  impl->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), error, sizeof error);
+  if (impl->rk == nullptr) return absl::InvalidArgumentError(std::string("Kafka consumer: ") + error);
+  conf->release();  // the client owns it now
+  rd_kafka_poll_set_consumer(impl->rk);
+  return std::unique_ptr<Consumer>(new Consumer(std::move(impl)));
+}
+
+Consumer::~Consumer() {
+  if (impl_->rk != nullptr) rd_kafka_consumer_close(impl_->rk);
+}
+
+absl::Status Consumer::Subscribe(const std::vector<std::string>& topics) {
+  PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(topics.size())));
+  for (const std::string& topic : topics) rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+  return ToStatus(rd_kafka_subscribe(impl_->rk, list.get()), "subscribing");
+}
+
+void Consumer::Poll(int timeout_ms) {
+  // Records come through the partitions' own queues; what arrives here is an error that concerns no partition.
+  rd_kafka_message_t* message = rd_kafka_consumer_poll(impl_->rk, timeout_ms);
+  if (message == nullptr) return;
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    const char* text = rd_kafka_message_errstr(message);
+    impl_->listener->OnError(ToStatus(message->err, text != nullptr ? text : "consumer"));
+  }
+  rd_kafka_message_destroy(message);
+}
+
+absl::Status Consumer::Unsubscribe(int timeout_ms) {
+  const rd_kafka_resp_err_t error = rd_kafka_unsubscribe(impl_->rk);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "unsubscribing");
+  for (int waited = 0; !impl_->assigned.empty() && waited < timeout_ms; waited += 50) Poll(50);
+  return impl_->assigned.empty() ? absl::OkStatus() : absl::UnavailableError("the group did not take the partitions back in time");
+}
+
+absl::Status Consumer::Assign(const std::vector<PartitionOffset>& starts) {
+  PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(starts.size())));
+  for (const PartitionOffset& start : starts) {
+    rd_kafka_topic_partition_list_add(list.get(), start.partition.topic.c_str(), start.partition.partition)->offset = start.offset;
+    impl_->assigned.insert(start.partition);
+  }
+  if (!impl_->eager()) return TakeError(rd_kafka_incremental_assign(impl_->rk, list.get()), "assigning");
+  return ToStatus(rd_kafka_assign(impl_->rk, list.get()), "assigning");
+}
+
+absl::Status Consumer::Unassign(const std::vector<TopicPartition>& partitions) {
+  for (const TopicPartition& partition : partitions) impl_->assigned.erase(partition);
+  if (!impl_->eager()) return TakeError(rd_kafka_incremental_unassign(impl_->rk, ToList(partitions).get()), "unassigning");
+  return ToStatus(rd_kafka_assign(impl_->rk, nullptr), "unassigning");
+}
+
+absl::Status Consumer::Restart(const PartitionOffset& start) {
+  PartitionListPtr list = ToList({start.partition}, start.offset);
+  return TakeError(rd_kafka_seek_partitions(impl_->rk, list.get(), 10'000), "seeking " + ToString(start.partition));
+}
+
+std::unique_ptr<PartitionQueue> Consumer::OpenQueue(const TopicPartition& partition) {
+  auto impl = std::make_unique<PartitionQueue::Impl>();
+  impl->partition = partition;
+  impl->queue.reset(rd_kafka_queue_get_partition(impl_->rk, partition.topic.c_str(), partition.partition));
+  // No forwarding to the common queue; set before the partition is assigned, it stays so.
+  rd_kafka_queue_forward(impl->queue.get(), nullptr);
+  return std::unique_ptr<PartitionQueue>(new PartitionQueue(std::move(impl)));
+}
+
+absl::StatusOr<std::vector<CommittedOffset>> Consumer::Committed(const std::vector<TopicPartition>& partitions, int timeout_ms) {
+  PartitionListPtr list = ToList(partitions);
+  const rd_kafka_resp_err_t error = rd_kafka_committed(impl_->rk, list.get(), timeout_ms);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "reading committed offsets");
+  std::vector<CommittedOffset> offsets;
+  for (int i = 0; i < list->cnt; ++i) {
+    const rd_kafka_topic_partition_t& found = list->elems[i];
+    if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(found.err, "committed offset of " + std::string(found.topic));
+    CommittedOffset& offset = offsets.emplace_back();
+    offset.partition = {found.topic, found.partition};
+    offset.offset = found.offset >= 0 ? found.offset : kOffsetUnknown;
+    if (found.metadata != nullptr) offset.metadata.assign(static_cast<const char*>(found.metadata), found.metadata_size);
+  }
+  return offsets;
+}
+
+absl::Status Consumer::Commit(const std::vector<CommittedOffset>& offsets) {
+  PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+  for (const CommittedOffset& offset : offsets) {
+    rd_kafka_topic_partition_t* entry =
+        rd_kafka_topic_partition_list_add(list.get(), offset.partition.topic.c_str(), offset.partition.partition);
+    entry->offset = offset.offset;
+    if (offset.metadata.empty()) continue;
+    entry->metadata_size = offset.metadata.size();
+    entry->metadata = rd_kafka_mem_malloc(nullptr, offset.metadata.size());  // freed with the list
+    std::memcpy(entry->metadata, offset.metadata.data(), offset.metadata.size());
+  }
+  const rd_kafka_resp_err_t error = rd_kafka_commit(impl_->rk, list.get(), /*async=*/0);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "committing");
+  for (int i = 0; i < list->cnt; ++i) {
+    if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return ToStatus(list->elems[i].err, "committing " + std::string(list->elems[i].topic));
+    }
+  }
+  return absl::OkStatus();
+}
+
+namespace {
+
+// librdkafka takes the two logical offsets where it takes a time, and asks each leader once for all its partitions.
+std::vector<PartitionOffset> AskLeaders(rd_kafka_t* rk, const std::vector<TopicPartition>& partitions, int64_t which, int timeout_ms) {
+  std::vector<PartitionOffset> answers;
+  if (partitions.empty()) return answers;
+  PartitionListPtr list = ToList(partitions, which);
+  const rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(rk, list.get(), timeout_ms);
+  for (int i = 0; i < list->cnt; ++i) {
+    const rd_kafka_topic_partition_t& answer = list->elems[i];
+    const bool known = error == RD_KAFKA_RESP_ERR_NO_ERROR && answer.err == RD_KAFKA_RESP_ERR_NO_ERROR && answer.offset >= 0;
+    answers.push_back({{answer.topic, answer.partition}, known ? answer.offset : kOffsetUnknown});
+  }
+  return answers;
+}
+
+}  // namespace
+
+std::vector<PartitionOffset> Consumer::EndOffsets(const std::vector<TopicPartition>& partitions, int timeout_ms) {
+  return AskLeaders(impl_->rk, partitions, RD_KAFKA_OFFSET_END, timeout_ms);
+}
+
+std::vector<PartitionOffset> Consumer::StartOffsets(const std::vector<TopicPartition>& partitions, int timeout_ms) {
+  return AskLeaders(impl_->rk, partitions, RD_KAFKA_OFFSET_BEGINNING, timeout_ms);
+}
+
+absl::StatusOr<int32_t> Consumer::PartitionCount(const std::string& topic, int timeout_ms) {
+  return kafka::PartitionCount(impl_->rk, topic, timeout_ms);
+}
+
+std::string Consumer::ClusterId(int timeout_ms) {
+  char* id = rd_kafka_clusterid(impl_->rk, timeout_ms);
+  if (id == nullptr) return {};
+  std::string copy(id);
+  rd_kafka_mem_free(impl_->rk, id);
+  return copy;
+}
+
+}  // namespace runledger::kafka

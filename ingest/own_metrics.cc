@@ -1,0 +1,36 @@
+#include "ingest/own_metrics.h"
+
+namespace runledger::ingest {
+namespace {
+
+OwnMetrics::Counters& Counter(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+OwnMetrics::Gauges& Gauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+
+}  // namespace
+
+OwnMetrics::OwnMetrics() : OwnMetrics(std::make_shared<prometheus::Registry>()) {}
+
+OwnMetrics::OwnMetrics(std::shared_ptr<prometheus::Registry> registry)
+    : events(Counter(*registry, "runledger_events_total", "Good events read from the log, by body and framing.")),
+      events_rejected(Counter(*registry, "runledger_events_rejected_total", "Events and records that could not be used, by category.")),
+      dead_letters(Counter(*registry, "runledger_dead_letters_total", "Dead letters that the log has acknowledged, by category.")),
+      partition_violations(Counter(*registry, "runledger_partition_violations_total",
+                                   "Jobs seen in a partition that is not their home: the producer's partitioner differs from log.topics[].partitioner.")),
+      warehouse_rows(Counter(*registry, "runledger_warehouse_rows_total", "Rows that are durable in the warehouse.")),
+      warehouse_rows_in_flight(Gauge(*registry, "runledger_warehouse_rows_in_flight", "Rows handed to the warehouse and not acknowledged yet.")),
+      warehouse_retries(Counter(*registry, "runledger_warehouse_retries_total", "Submissions that had to be made again.")),
+      warehouse_circuit_open(Gauge(*registry, "runledger_warehouse_circuit_open", "1 while the warehouse takes no rows at all.")),
+      warehouse_append_duration(prometheus::BuildHistogram()
+                                    .Name("runledger_warehouse_append_duration_seconds")
+                                    .Help("Time from a submission to its acknowledgement.")
+                                    .Register(*registry)),
+      ready(Gauge(*registry, "runledger_ready", "1 once every partition owned shows its series (as /readyz).")),
+      build_info(Gauge(*registry, "runledger_build_info", "Always 1; the version is a label.")),
+      registry_(std::move(registry)) {}
+
+}  // namespace runledger::ingest
