@@ -63,6 +63,7 @@ struct Assignment {
   int64_t log_start = kafka::kOffsetUnknown;
   int64_t log_end = kafka::kOffsetUnknown;
   std::string cluster_id;
+  int32_t partition_count = 0;  // of the topic; 0: not known
 };
 
 }  // namespace runledger::ingest

@@ -1,0 +1,354 @@
+#include "ingest/delivery.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "codecs/hash.h"
+
+namespace runledger::ingest {
+namespace {
+
+constexpr int64_t kOpenRetryUs = 500'000;
+constexpr int64_t kOpenRetryMaxUs = 30'000'000;
+constexpr size_t kMaxBefore = 64;
+
+}  // namespace
+
+Delivery::Delivery(const DeliveryOptions& options, Parts parts, Assignment assignment)
+    : options_(options), parts_(std::move(parts)), assignment_(std::move(assignment)),
+      rules_(codecs::RulesNumber(options.limits, options.framing)), decoder_(options.limits, options.framing),
+      cursor_(options.rows, assignment_.partition, assignment_.tenure, assignment_.metadata.log_epoch, parts_.encoder, parts_.log, parts_.sink),
+      watermark_(options.contact_timeout_us), metadata_(assignment_.metadata) {
+  const int32_t partitions = assignment_.partition_count;
+  if (options_.partitioner == kafka::Partitioner::kNone || !options_.keyed_by_job || partitions <= 0) return;
+  parts_.shard->OnNewJob([this, partitions](std::string_view job) {
+    if (kafka::PartitionFor(options_.partitioner, job, partitions) != assignment_.partition.partition) ++counts_.violations;
+  });
+}
+
+Delivery::~Delivery() { parts_.shard->OnNewJob(nullptr); }
+
+void Delivery::SetProblem(const std::string& text) {
+  if (text == problem_) return;
+  problem_ = text;
+  parts_.listener->OnProblem(assignment_.partition, text);
+}
+
+// Rows and dead letters of this partition end here, until somebody has decided; the state goes on.
+void Delivery::StopRows(std::string problem) {
+  rows_stopped_ = true;
+  cursor_.Disallow();
+  SetProblem(problem);
+}
+
+void Delivery::OnAssigned(const Moment&) {
+  log_start_ = assignment_.log_start;
+  log_end_ = assignment_.log_end;
+  parts_.snapshots->Load(assignment_.partition, assignment_.tenure, assignment_.metadata.snapshot);
+}
+
+// State is rebuilt from the log itself: a snapshot, if there were one, is not used yet.
+void Delivery::OnSnapshotLoaded(absl::StatusOr<Snapshot>, const Moment& now) {
+  if (released_ || reading_) return;
+  // Where the rows go on, and where the fold begins: at the floor that the predecessor left, else at the log's start.
+  const bool first_owner = !assignment_.committed;
+  committed_ = assignment_.committed.value_or(Position{std::max<int64_t>(log_start_, 0), 0});
+  int64_t fold_from = std::max(assignment_.metadata.replay_floor, log_start_);
+  if (first_owner && options_.start_at_end && log_end_ >= 0) {
+    committed_ = {log_end_, 0};
+    fold_from = log_end_;
+    metadata_.replay_floor = log_end_;  // a successor must not begin further back
+  }
+  applied_ = {std::max<int64_t>(fold_from, 0), 0};
+  if (first_owner) {
+    shown_ = true;
+  } else if (assignment_.metadata.applied_at_revocation >= 0) {
+    const int64_t applied = assignment_.metadata.applied_at_revocation;
+    show_at_ = log_end_ >= 0 ? std::min(applied, log_end_) : applied;
+  } else if (log_end_ >= 0) {
+    show_at_ = log_end_;
+  }
+  cursor_.Start(committed_);
+  if (!first_owner && log_start_ >= 0 && committed_.offset < log_start_) {
+    StopRows(absl::StrCat("committed offset ", committed_.offset, " is not in the log any more: it begins at ", log_start_, ", so ",
+                          log_start_ - committed_.offset,
+                          " records were deleted before their rows were written. Rows of this partition stop, its gauges go on. Raise "
+                          "retention.ms or retention.bytes of the topic above the longest outage"));
+  } else if (!first_owner && log_end_ >= 0 && committed_.offset > log_end_) {
+    StopRows(absl::StrCat("committed offset ", committed_.offset, " lies behind the end of the log, ", log_end_,
+                          ": the log lost records, or the topic was deleted and made again. Rows of this partition stop, its gauges go on"));
+  }
+  reading_ = true;
+  parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kBoth, log_start_ >= 0 || fold_from > 0 ? applied_.offset : kafka::kOffsetBeginning);
+  OpenSink();
+  Settle(now);
+}
+
+void Delivery::OpenSink() {
+  if (rows_stopped_) return;
+  if (parts_.sink == nullptr) {
+    sink_open_ = true;  // dead letters only, and the commit before them
+    return;
+  }
+  sink_opening_ = true;
+  parts_.sink->Open(assignment_.partition, assignment_.tenure, committed_, metadata_);
+}
+
+void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
+  if (released_ || !sink_opening_) return;
+  sink_opening_ = false;
+  if (absl::IsUnavailable(opened.status)) {
+    SetProblem(std::string(opened.status.message()));
+    open_again_at_us_ = now.mono_us + std::min(kOpenRetryMaxUs, kOpenRetryUs << std::min(open_failures_++, 10));
+    return;
+  }
+  if (!opened.status.ok()) {
+    StopRows(std::string(opened.status.message()));
+    return;
+  }
+  open_failures_ = 0;
+  SetProblem("");
+  const int64_t floor = metadata_.replay_floor;
+  metadata_ = opened.metadata;
+  metadata_.replay_floor = floor;
+  sink_open_ = true;
+  first_commit_done_ = false;
+  if (opened.position && *opened.position < committed_) {
+    // The warehouse is behind what was committed (an older copy of it was put back): its rows are read again.
+    if (log_start_ >= 0 && opened.position->offset < log_start_) {
+      StopRows(absl::StrCat("the warehouse ends at offset ", opened.position->offset, " but the log begins at ", log_start_,
+                            ": the rows between them are in neither. Rows of this partition stop, its gauges go on"));
+      return;
+    }
+    committed_ = *opened.position;
+    cursor_.Start(committed_);
+    parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kBoth, std::min(committed_.offset, applied_.offset));
+  }
+  cursor_.Opened(opened.position, opened.rows_to_skip);
+  Settle(now);
+}
+
+bool Delivery::Wants(Reader) const { return reading_ && !revoking_ && !released_ && (rows_stopped_ || !cursor_.full()); }
+
+void Delivery::OnRecords(Reader reader, std::span<const Record> records, const Moment& now) {
+  if (released_ || revoking_) return;
+  int64_t append_time_us = -1;
+  for (const Record& record : records) {
+    folding_ = reader != Reader::kRows && record.offset >= applied_.offset;
+    making_rows_ = reader != Reader::kFold && !rows_stopped_ && record.offset >= cursor_.next().offset;
+    if (!folding_ && !making_rows_) continue;
+
+    codecs::FramingHeaders headers;
+    for (const kafka::Header& header : record.headers) {
+      if (header.name == "content-type") headers.content_type = header.value;
+      if (header.name == "content-encoding") headers.content_encoding = header.value;
+    }
+    if (folding_) parts_.shard->BeginRecord(record.timestamp_us, record.timestamp_kind);
+    if (making_rows_) cursor_.BeginRecord(record, now);
+    decoder_.Decode(record.value, !record.has_value, headers, record.timestamp_us, this);
+    if (folding_) {
+      parts_.shard->EndRecord();
+      applied_ = {record.offset + 1, 0};
+      const bool tells_time = record.timestamp_kind == aggregators::TimestampKind::kAppendTime || options_.log_clock;
+      append_time_us = tells_time ? parts_.shard->log_time_us() : -1;
+    }
+    if (making_rows_) cursor_.EndRecord();
+  }
+  folding_ = making_rows_ = false;
+  if (!records.empty() && records.back().offset + 1 == cursor_.next().offset) {
+    const Record& last = records.back();
+    before_.push_back({cursor_.next(), last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1, codecs::Hex(codecs::HashBytes(last.value))});
+    if (before_.size() > kMaxBefore) before_.pop_front();
+  }
+  watermark_.OnApplied(applied_.offset, append_time_us);
+  Settle(now);
+}
+
+void Delivery::OnEvent(int32_t index, const codecs::Event& event) {
+  if (folding_) {
+    ++counts_.events[static_cast<size_t>(decoder_.framing())][static_cast<size_t>(event.body) - static_cast<size_t>(codecs::Body::kRun)];
+    parts_.shard->Apply(event);
+  }
+  if (making_rows_) cursor_.AddEvent(index, event);
+}
+
+void Delivery::OnRejected(int32_t index, const codecs::Rejection& rejection, std::string_view bytes, bool whole) {
+  if (folding_) ++counts_.rejected[static_cast<size_t>(rejection.category)];
+  if (making_rows_) cursor_.AddRejected(index, rejection, bytes, whole, decoder_.framing() == codecs::Framing::kJson);
+}
+
+void Delivery::OnReadError(Reader, const absl::Status& status, const Moment& now) {
+  if (released_) return;
+  if (absl::IsOutOfRange(status)) {
+    reading_ = false;
+    StopRows(absl::StrCat("reading stopped at offset ", applied_.offset, ", which is not in the log: it holds ", log_start_, " to ", log_end_,
+                          ". Records were deleted before they were read, or the topic was deleted and made again. Raise retention.ms or "
+                          "retention.bytes of the topic above the longest outage"));
+  } else {
+    SetProblem(std::string(status.message()));
+  }
+  Settle(now);
+}
+
+void Delivery::OnLogEnd(int64_t start, int64_t end, const Moment& asked, int64_t time_us, const Moment& now) {
+  if (released_) return;
+  if (start >= 0) log_start_ = start;
+  if (end >= 0) {
+    log_end_ = std::max(log_end_, end);
+    if (!shown_ && !show_at_) show_at_ = end;
+    watermark_.OnEnd(end, asked, time_us);
+    }
+  Settle(now);
+}
+
+void Delivery::OnTime(const Moment& now) {
+  if (released_) return;
+  if (parts_.sink != nullptr && reading_ && !rows_stopped_ && !sink_open_ && !sink_opening_ && !revoking_ && now.mono_us >= open_again_at_us_) {
+    OpenSink();
+  }
+  Settle(now);
+}
+
+void Delivery::OnSubmitted(uint64_t submission, const SubmitResult& result, const Moment& now) {
+  if (released_) return;
+  cursor_.OnSubmitted(submission, result, now);
+  if (!rows_stopped_) SetProblem(cursor_.stopped().ok() ? "" : "warehouse: " + std::string(cursor_.stopped().message()));
+  Settle(now);
+}
+
+void Delivery::OnProduced(uint64_t message, const absl::Status& status, const Moment& now) {
+  if (released_) return;
+  cursor_.OnProduced(message, status, now);
+  if (!status.ok() && !rows_stopped_) SetProblem("dead letters: " + std::string(status.message()));
+  Settle(now);
+}
+
+CommitMetadata Delivery::MetadataFor(const Position& position) const {
+  CommitMetadata metadata = metadata_;
+  metadata.index = position.index;
+  metadata.cluster_id = assignment_.cluster_id;
+  metadata.rules = rules_;
+  metadata.advertise = options_.advertise;
+  metadata.applied_at_revocation = revoking_ ? applied_.offset : -1;
+  metadata.before_time_ms = -1;
+  metadata.before_hash.clear();
+  for (const Before& before : before_) {
+    if (before.position != position) continue;
+    metadata.before_time_ms = before.time_ms;
+    metadata.before_hash = before.hash;
+  }
+  return metadata;
+}
+
+void Delivery::CommitIfDue(const Moment& now, bool final) {
+  if (commit_in_flight_ != 0 || !sink_open_ || rows_stopped_) return;
+  const Position acked = cursor_.acked();
+  const bool fence = cursor_.fenced();
+  const bool due = now.mono_us >= commit_at_us_ && (!first_commit_done_ || acked > committed_);
+  if (!due && !fence && !final) return;
+  checking_fence_ = fence;
+  commit_in_flight_ = next_commit_++;
+  committing_ = acked;
+  while (before_.size() > 1 && before_.front().position < acked) before_.pop_front();
+  parts_.log->Commit(assignment_.partition, assignment_.tenure, commit_in_flight_, acked, MetadataFor(acked));
+}
+
+void Delivery::OnCommitted(uint64_t commit, const absl::Status& status, const Moment& now) {
+  if (released_ || commit != commit_in_flight_) return;
+  commit_in_flight_ = 0;
+  commit_at_us_ = now.mono_us + options_.commit_interval_us;
+  if (status.ok()) {
+    committed_ = std::max(committed_, committing_);
+    first_commit_done_ = true;
+    if (!rows_stopped_) cursor_.Allow();
+    if (checking_fence_) {  // the group still takes our word: the fence was raised by somebody who is gone
+      cursor_.ClearFence();
+      cursor_.Disallow();
+      sink_open_ = false;
+      OpenSink();
+    }
+  } else if (checking_fence_) {
+    StopRows(absl::StrCat("another instance has opened this partition in the warehouse, and the group refuses our commit (",
+                          std::string(status.message()), "): this instance does not own it any more"));
+  } else if (!first_commit_done_) {
+    commit_at_us_ = now.mono_us + kOpenRetryUs;  // rows wait for it
+  }
+  checking_fence_ = false;
+  if (revoking_ && final_commit_) {
+    Release();
+    return;
+  }
+  Settle(now);
+}
+
+void Delivery::Settle(const Moment& now) {
+  if (released_) return;
+  if (!rows_stopped_) cursor_.Pump(now, /*flush=*/revoking_);
+  if (revoking_) {
+    TryRelease(now);
+    if (released_) return;
+  } else {
+    CommitIfDue(now, /*final=*/false);
+  }
+  Publish(now);
+}
+
+void Delivery::Publish(const Moment& now) {
+  const bool was_shown = shown_;
+  if (!shown_ && show_at_ && applied_.offset >= *show_at_) shown_ = true;
+  if (shown_ == was_shown && now.mono_us - published_mono_us_ < options_.publish_interval_us) return;
+  parts_.shard->AdvanceWatermark(watermark_.time_us());
+  aggregators::ShardPositions positions;
+  positions.applied_offset = applied_.offset;
+  positions.acked_offset = cursor_.acked().offset;
+  positions.log_start_offset = log_start_;
+  positions.log_end_offset = log_end_;
+  positions.caught_up = watermark_.CaughtUp(now.mono_us);
+  positions.shown = shown_;
+  positions.restore_remaining = shown_ || !show_at_ ? 0 : std::max<int64_t>(*show_at_ - applied_.offset, 0);
+  if (parts_.shard->Publish(positions)) published_mono_us_ = now.mono_us;
+}
+
+void Delivery::OnRevoke(const Moment& now, int64_t deadline_mono_us) {
+  if (released_) return;
+  revoking_ = true;
+  revoke_deadline_us_ = deadline_mono_us;
+  Settle(now);
+}
+
+// Once everything is answered, or time is up: the last commit, then the partition may go.
+void Delivery::TryRelease(const Moment& now) {
+  if (final_commit_) {
+    if (now.mono_us >= revoke_deadline_us_) Release();  // the group did not answer
+    return;
+  }
+  const bool wait = cursor_.acked() < cursor_.next() && !rows_stopped_ && sink_open_ && now.mono_us < revoke_deadline_us_;
+  if (wait || commit_in_flight_ != 0) {
+    if (now.mono_us >= revoke_deadline_us_) Release();
+    return;
+  }
+  if (!sink_open_ || rows_stopped_ || (!first_commit_done_ && cursor_.acked() == committed_)) {
+    Release();
+    return;
+  }
+  final_commit_ = true;
+  CommitIfDue(now, /*final=*/true);
+  if (commit_in_flight_ == 0) Release();
+}
+
+void Delivery::OnLost() { Release(); }
+
+void Delivery::Release() {
+  if (released_) return;
+  released_ = true;
+  if (parts_.sink != nullptr) parts_.sink->Close(assignment_.partition, assignment_.tenure);
+  parts_.log->Release(assignment_.partition, assignment_.tenure);
+}
+
+Delivery::Counts Delivery::TakeCounts() {
+  Counts counts = std::exchange(counts_, Counts{});
+  counts.rows = cursor_.TakeCounts();
+  return counts;
+}
+
+}  // namespace runledger::ingest

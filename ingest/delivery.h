@@ -1,0 +1,176 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "aggregators/shard.h"
+#include "codecs/record_decoder.h"
+#include "codecs/row.h"
+#include "ingest/log.h"
+#include "ingest/row_cursor.h"
+#include "ingest/row_sink.h"
+#include "ingest/snapshot_store.h"
+#include "ingest/watermark.h"
+
+namespace runledger::ingest {
+
+struct DeliveryOptions {
+  codecs::Limits limits;
+  codecs::Framing framing = codecs::Framing::kAuto;
+  bool start_at_end = false;                 // log.start: latest. Only where nothing was committed before
+  bool log_clock = false;                    // log.clock: log. Log time stands for the time of day
+  int64_t contact_timeout_us = 30'000'000;   // log.contact_timeout
+  int64_t commit_interval_us = 5'000'000;
+  int64_t publish_interval_us = 100'000;     // how old at most what readers see is
+  bool keyed_by_job = true;                  // log.topics[].key
+  kafka::Partitioner partitioner = kafka::Partitioner::kMurmur2;  // log.topics[].partitioner: where a job's home is
+  std::string advertise;                     // http.advertise
+  RowOptions rows;
+};
+
+// What delivery tells the outside beside its requests. Called on the delivery's thread; must not block.
+class DeliveryListener {
+ public:
+  virtual ~DeliveryListener() = default;
+  // Something that an operator should read about this partition; empty: it is well again.
+  virtual void OnProblem(const TopicPartition& partition, const std::string& text) = 0;
+};
+
+// Delivery of one partition: folds its log into the shard, hands rows to the warehouse and dead letters to the log, and
+// commits what is safe. A state machine: it owns no thread, never blocks and asks nobody for the time. Records, answers,
+// assignments and time come in through the On... functions; what it wants done goes out through Log, RowSink and
+// SnapshotStore, whose answers come back in. The same sequence of inputs gives the same sequence of requests.
+//
+//   OnAssigned -> Load snapshot -> Open warehouse, StartReading -> Commit C with metadata -> rows may be submitted
+//   OnRevoke   -> no new records, wait for answers until the deadline -> Commit -> Close, Release
+//   OnLost     -> Close, Release
+//
+// One thread, the shard's writer.
+class Delivery : private codecs::EventVisitor {
+ public:
+  struct Parts {
+    Log* log = nullptr;
+    RowSink* sink = nullptr;  // nullptr: no warehouse
+    SnapshotStore* snapshots = nullptr;
+    const codecs::RowEncoder* encoder = nullptr;
+    DeliveryListener* listener = nullptr;
+    std::shared_ptr<aggregators::Shard> shard;
+  };
+
+  Delivery(const DeliveryOptions& options, Parts parts, Assignment assignment);
+  ~Delivery() override;
+
+  void OnAssigned(const Moment& now);
+  // Records in log order; those that are known already are passed over.
+  void OnRecords(Reader reader, std::span<const Record> records, const Moment& now);
+  // The reader stopped: OutOfRange: the log does not have its position any more.
+  void OnReadError(Reader reader, const absl::Status& status, const Moment& now);
+  // Start and end of the log, as the leader named them when it was asked. `time_us`: see Watermark::OnEnd.
+  void OnLogEnd(int64_t start, int64_t end, const Moment& asked, int64_t time_us, const Moment& now);
+  void OnTime(const Moment& now);
+  void OnRevoke(const Moment& now, int64_t deadline_mono_us);
+  void OnLost();
+
+  void OnSnapshotLoaded(absl::StatusOr<Snapshot> snapshot, const Moment& now);
+  void OnSinkOpened(const SinkOpened& opened, const Moment& now);
+  void OnSubmitted(uint64_t submission, const SubmitResult& result, const Moment& now);
+  void OnCommitted(uint64_t commit, const absl::Status& status, const Moment& now);
+  void OnProduced(uint64_t message, const absl::Status& status, const Moment& now);
+
+  // False while the reader's records must wait: too much is held, or the partition is going.
+  bool Wants(Reader reader) const;
+
+  const TopicPartition& partition() const { return assignment_.partition; }
+  Tenure tenure() const { return assignment_.tenure; }
+  Position applied() const { return applied_; }
+  Position acked() const { return cursor_.acked(); }
+  bool released() const { return released_; }
+  const aggregators::Shard& shard() const { return *parts_.shard; }
+  size_t held_bytes() const { return cursor_.held_bytes(); }
+
+  // What happened since the last call, for metrics.
+  struct Counts {
+    // By framing (protobuf, batch, json) and body.
+    std::array<std::array<uint64_t, codecs::kAllBodies.size()>, 4> events{};
+    std::array<uint64_t, std::size(codecs::kAllCategories)> rejected{};
+    uint64_t violations = 0;  // jobs seen first in a partition that is not their home
+    RowCursor::Counts rows;
+  };
+  Counts TakeCounts();
+
+ private:
+  void OnEvent(int32_t index, const codecs::Event& event) override;
+  void OnRejected(int32_t index, const codecs::Rejection& rejection, std::string_view bytes, bool whole) override;
+
+  void OpenSink();
+  void StopRows(std::string problem);
+  void SetProblem(const std::string& text);
+  void CommitIfDue(const Moment& now, bool final);
+  CommitMetadata MetadataFor(const Position& position) const;
+  void Settle(const Moment& now);  // after any input: sends what is due, commits, publishes
+  void Publish(const Moment& now);
+  void TryRelease(const Moment& now);
+  void Release();
+
+  const DeliveryOptions options_;
+  const Parts parts_;
+  const Assignment assignment_;
+  const uint32_t rules_;
+
+  codecs::RecordDecoder decoder_;
+  RowCursor cursor_;
+  Watermark watermark_;
+
+  // The fold.
+  Position applied_;           // its next record
+  bool reading_ = false;
+  bool folding_ = false;       // the record being decoded is news to the fold
+  bool making_rows_ = false;   // and to the row cursor
+  int64_t log_start_ = kafka::kOffsetUnknown;
+  int64_t log_end_ = kafka::kOffsetUnknown;
+  // Series are shown once the fold passes this; nothing: not known yet.
+  std::optional<int64_t> show_at_;
+  bool shown_ = false;
+  int64_t published_mono_us_ = INT64_MIN;
+
+  // The warehouse.
+  bool rows_stopped_ = false;  // for good: an operator has to act
+  bool sink_open_ = false;
+  bool sink_opening_ = false;
+  int64_t open_again_at_us_ = 0;
+  int open_failures_ = 0;
+  bool first_commit_done_ = false;  // the one that must come before the first row
+
+  // Commits.
+  Position committed_;
+  CommitMetadata metadata_;
+  uint64_t commit_in_flight_ = 0;  // 0: none
+  Position committing_;
+  uint64_t next_commit_ = 1;
+  int64_t commit_at_us_ = 0;
+  bool checking_fence_ = false;  // the commit in flight tells whether a fenced owner is still one
+
+  // The record before a position that may be committed.
+  struct Before {
+    Position position;
+    int64_t time_ms;
+    std::string hash;
+  };
+  std::deque<Before> before_;
+
+  // Going.
+  bool revoking_ = false;
+  int64_t revoke_deadline_us_ = 0;
+  bool final_commit_ = false;
+  bool released_ = false;
+
+  std::string problem_;
+  Counts counts_;
+};
+
+}  // namespace runledger::ingest

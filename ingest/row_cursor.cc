@@ -1,0 +1,297 @@
+#include "ingest/row_cursor.h"
+
+#include <algorithm>
+
+#include "codecs/hash.h"
+
+namespace runledger::ingest {
+namespace {
+
+constexpr std::string_view kProtobufEvent = "application/x-protobuf; messageType=runledger.v1.Event";
+constexpr std::string_view kJsonEvent = "application/json";
+
+size_t SizeOf(const OutgoingRecord& record) {
+  size_t bytes = (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
+  for (const auto& [name, value] : record.headers) bytes += name.size() + value.size();
+  return bytes;
+}
+
+}  // namespace
+
+RowCursor::RowCursor(const RowOptions& options, TopicPartition partition, Tenure tenure, int64_t log_epoch,
+                     const codecs::RowEncoder* encoder, Log* log, RowSink* sink)
+    : options_(options), partition_(std::move(partition)), tenure_(tenure), log_epoch_(log_epoch), encoder_(encoder), log_(log), sink_(sink) {}
+
+void RowCursor::Start(const Position& committed) {
+  next_ = committed;
+  open_.reset();
+  submissions_.clear();
+  letters_.clear();
+  letter_at_.clear();
+  held_bytes_ = 0;
+}
+
+// Rows that were made before the warehouse said how far it is, and are in it already, go.
+void RowCursor::Opened(std::optional<Position> written, int64_t rows_to_skip) {
+  written_ = written.value_or(Position{});
+  rows_to_skip_ = rows_to_skip;
+  stopped_ = absl::OkStatus();
+  CloseBatch();
+  for (auto at = submissions_.begin(); at != submissions_.end();) {
+    const RowBatch& rows = *at->rows;
+    auto kept = std::make_shared<RowBatch>(partition_, log_epoch_, std::max(rows.from(), *written_));
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const RowBatch::Row row = rows[i];
+      if (row.position < *written_) continue;
+      if (rows_to_skip_ > 0) {
+        --rows_to_skip_;
+        continue;
+      }
+      const RowBatch::Origin origin = rows.OriginOf(i);
+      kept->BeginRecord(origin.has_key, origin.key, origin.headers);
+      kept->Add(row.position, row.log_time_us, row.event, row.refused);
+    }
+    kept->ExtendTo(std::max(rows.to(), *written_));
+    held_bytes_ -= rows.bytes();
+    if (rows.to() <= *written_) {
+      at = submissions_.erase(at);
+      continue;
+    }
+    held_bytes_ += kept->bytes();
+    at->rows = std::move(kept);
+    at->state = State::kWaiting;
+    ++at;
+  }
+}
+
+DeadLetterOrigin RowCursor::OriginOf(const Record& record, int32_t index) const {
+  return {&partition_, {record.offset, index}, log_epoch_, record.has_key, record.key, record.headers};
+}
+
+void RowCursor::BeginRecord(const Record& record, const Moment& now) {
+  record_ = &record;
+  record_moment_ = now;
+  record_begun_in_batch_ = false;
+  if (sink_ == nullptr || (written_ && Position{record.offset, INT32_MAX} < *written_)) return;
+  if (!open_) {
+    open_ = std::make_shared<RowBatch>(partition_, log_epoch_, written_ ? std::max(next_, *written_) : next_);
+    open_since_us_ = now.mono_us;
+  }
+}
+
+void RowCursor::AddEvent(int32_t index, const codecs::Event& event) {
+  const Position position{record_->offset, index};
+  if (position < next_ || sink_ == nullptr) return;
+  const codecs::ColumnRefusal refusal = encoder_->Check(event);
+  if (refusal) {
+    // A bad column: the row keeps its core, and the event goes to the dead letters as it came.
+    const codecs::Rejection rejection{codecs::Category::kSchema, "column " + codecs::RefusalText(refusal)};
+    const bool json = event.source.data() != event.wire.data();
+    const std::string_view type = event.alone ? std::string_view() : json ? kJsonEvent : kProtobufEvent;
+    SendLetter(position, rejection,
+               MakeDeadLetter(options_.dead_letter_topic, OriginOf(*record_, index), rejection,
+                              event.alone ? record_->value : event.source, true, type, record_moment_.wall_us),
+               0);
+    ++counts_.refused_rows;
+  }
+  if (written_ && position < *written_) return;
+  if (rows_to_skip_ > 0) {
+    --rows_to_skip_;
+    return;
+  }
+  if (!record_begun_in_batch_) open_->BeginRecord(record_->has_key, record_->key, record_->headers);
+  record_begun_in_batch_ = true;
+  open_->Add(position, record_->timestamp_us >= 0 ? record_->timestamp_us : event.time_us, event.wire,
+             refusal ? codecs::RefusalText(refusal) : std::string());
+}
+
+void RowCursor::AddRejected(int32_t index, const codecs::Rejection& rejection, std::string_view bytes, bool whole, bool json) {
+  const Position position{record_->offset, index};
+  if (position < next_) return;
+  const std::string_view type = whole ? std::string_view() : json ? kJsonEvent : kProtobufEvent;
+  SendLetter(position, rejection,
+             MakeDeadLetter(options_.dead_letter_topic, OriginOf(*record_, index), rejection, whole ? record_->value : bytes,
+                            whole ? record_->has_value : true, type, record_moment_.wall_us),
+             0);
+}
+
+void RowCursor::EndRecord() {
+  next_ = std::max(next_, Position{record_->offset + 1, 0});
+  record_ = nullptr;
+  if (!open_) return;
+  open_->ExtendTo(next_);
+  if (open_->size() >= options_.batch_rows || open_->bytes() >= options_.batch_bytes) CloseBatch();
+}
+
+void RowCursor::CloseBatch() {
+  if (!open_) return;
+  held_bytes_ += open_->bytes();
+  submissions_.push_back({next_id_++, std::move(open_), State::kWaiting, {}, 0});
+  open_.reset();
+}
+
+void RowCursor::Pump(const Moment& now, bool flush) {
+  if (open_ && open_->to() > open_->from() && (flush || now.mono_us - open_since_us_ >= options_.batch_age_us)) CloseBatch();
+  SubmitWaiting(now);
+  for (auto& [position, letter] : letters_) {
+    if (letter.in_flight || now.mono_us < letter.retry_at_us) continue;
+    SetAttempts(&letter.record, ++letter.attempts);
+    letter.in_flight = true;
+    const uint64_t id = next_id_++;
+    letter_at_.emplace(id, position);
+    log_->Produce(partition_, tenure_, id, letter.record);
+  }
+}
+
+void RowCursor::SubmitWaiting(const Moment& now) {
+  if (!allowed_ || fenced_ || now.mono_us < retry_at_us_) return;
+  // In order: nothing goes while something later is still on its way, or something earlier waits for dead letters.
+  size_t in_flight = 0;
+  size_t first_waiting = submissions_.size();
+  for (size_t i = 0; i < submissions_.size(); ++i) {
+    if (submissions_[i].state == State::kRefused) return;
+    if (submissions_[i].state == State::kWaiting) first_waiting = std::min(first_waiting, i);
+    if (submissions_[i].state != State::kInFlight) continue;
+    if (i > first_waiting) return;
+    ++in_flight;
+  }
+  for (size_t i = first_waiting; i < submissions_.size() && in_flight < options_.in_flight; ++i, ++in_flight) {
+    submissions_[i].state = State::kInFlight;
+    sink_->Submit(tenure_, submissions_[i].id, submissions_[i].rows);
+  }
+}
+
+RowCursor::Submission* RowCursor::Find(uint64_t id) {
+  const auto at = std::find_if(submissions_.begin(), submissions_.end(), [id](const Submission& s) { return s.id == id; });
+  return at == submissions_.end() ? nullptr : &*at;
+}
+
+void RowCursor::OnSubmitted(uint64_t id, const SubmitResult& result, const Moment& now) {
+  Submission* submission = Find(id);
+  if (submission == nullptr || submission->state != State::kInFlight) return;
+  switch (result.kind) {
+    case SubmitResult::Kind::kDone:
+      submission->state = State::kDone;
+      held_bytes_ -= submission->rows->bytes();
+      failures_ = 0;
+      retry_at_us_ = 0;
+      stopped_ = absl::OkStatus();
+      DropDone();
+      return;
+    case SubmitResult::Kind::kRefused: RefuseRows(*submission, result, now); return;
+    case SubmitResult::Kind::kFenced:
+      fenced_ = true;
+      stopped_ = result.status;
+      submission->state = State::kWaiting;
+      return;
+    case SubmitResult::Kind::kStopped:
+      submission->state = State::kWaiting;
+      ++counts_.retries;
+      // The ones behind it are answered the same way: one pause for all of them.
+      if (submission == &submissions_.front()) {
+        stopped_ = result.status;
+        retry_at_us_ = now.mono_us + Backoff(failures_++);
+      }
+      return;
+  }
+}
+
+void RowCursor::DropDone() {
+  while (!submissions_.empty() && submissions_.front().state == State::kDone) submissions_.pop_front();
+}
+
+// The warehouse itself refused rows of a batch and wrote none of it: first their dead letters, then the batch again with
+// their cores in their places. The other way round, a crash in between would leave the core and lose the letter.
+void RowCursor::RefuseRows(Submission& submission, const SubmitResult& result, const Moment& now) {
+  submission.state = State::kRefused;
+  for (const SubmitResult::Refused& refused : result.refused) {
+    if (refused.row >= submission.rows->size()) continue;
+    submission.refused[refused.row] = refused.reason;
+    ++counts_.refused_rows;
+    const RowBatch::Row row = (*submission.rows)[refused.row];
+    if (letters_.contains(row.position)) continue;  // it has one on its way
+    const RowBatch::Origin origin = submission.rows->OriginOf(refused.row);
+    const codecs::Rejection rejection{codecs::Category::kSchema, refused.reason};
+    ++submission.letters_open;
+    SendLetter(row.position, rejection,
+               MakeDeadLetter(options_.dead_letter_topic, {&partition_, row.position, log_epoch_, origin.has_key, origin.key, origin.headers},
+                              rejection, row.event, true, kProtobufEvent, now.wall_us),
+               submission.id);
+  }
+  if (submission.letters_open == 0) ReplaceRefused(submission);
+}
+
+void RowCursor::ReplaceRefused(Submission& submission) {
+  const RowBatch& old = *submission.rows;
+  auto rows = std::make_shared<RowBatch>(partition_, log_epoch_, old.from());
+  for (size_t i = 0; i < old.size(); ++i) {
+    const RowBatch::Row row = old[i];
+    const RowBatch::Origin origin = old.OriginOf(i);
+    const auto refused = submission.refused.find(i);
+    rows->BeginRecord(origin.has_key, origin.key, origin.headers);
+    rows->Add(row.position, row.log_time_us, row.event, refused != submission.refused.end() ? std::string_view(refused->second) : row.refused);
+  }
+  rows->ExtendTo(old.to());
+  held_bytes_ += rows->bytes() - old.bytes();
+  submission.rows = std::move(rows);
+  submission.refused.clear();
+  submission.state = State::kWaiting;
+}
+
+void RowCursor::SendLetter(const Position& position, const codecs::Rejection& rejection, OutgoingRecord record, uint64_t submission) {
+  if (letters_.contains(position)) return;  // the same letter is on its way
+  const uint64_t id = next_id_++;
+  const size_t bytes = SizeOf(record);
+  held_bytes_ += bytes;
+  log_->Produce(partition_, tenure_, id, record);
+  letters_.insert_or_assign(position, Letter{std::move(record), rejection.category, bytes, submission});
+  letter_at_.emplace(id, position);
+}
+
+void RowCursor::OnProduced(uint64_t message, const absl::Status& status, const Moment& now) {
+  const auto found = letter_at_.find(message);
+  if (found == letter_at_.end()) return;
+  const auto at = letters_.find(found->second);
+  letter_at_.erase(found);
+  if (at == letters_.end()) return;
+  Letter& letter = at->second;
+  if (status.ok()) {
+    LetterDone(at);
+    return;
+  }
+  letter.in_flight = false;
+  letter.retry_at_us = now.mono_us + Backoff(letter.attempts);
+  if (absl::IsInvalidArgument(status) && letter.record.value && letter.record.value->size() > kDeadLetterHeadBytes) {
+    Truncate(&letter.record);  // refused for its size: a pointer and the head of it
+    ++counts_.truncated_letters;
+    letter.retry_at_us = now.mono_us;
+  }
+}
+
+void RowCursor::LetterDone(std::map<Position, Letter>::iterator at) {
+  const Letter& letter = at->second;
+  ++counts_.dead_letters[static_cast<size_t>(letter.category)];
+  held_bytes_ -= letter.bytes;
+  const uint64_t waiting = letter.submission;
+  letters_.erase(at);
+  if (waiting == 0) return;
+  Submission* submission = Find(waiting);
+  if (submission != nullptr && submission->state == State::kRefused && --submission->letters_open == 0) ReplaceRefused(*submission);
+}
+
+Position RowCursor::acked() const {
+  Position acked = next_;
+  if (open_) acked = std::min(acked, open_->from());
+  if (!submissions_.empty()) acked = std::min(acked, submissions_.front().rows->from());
+  if (!letters_.empty()) acked = std::min(acked, letters_.begin()->first);
+  return acked;
+}
+
+// Doubles from attempt to attempt, spread by a quarter so that partitions do not come back all at once.
+int64_t RowCursor::Backoff(int attempt) const {
+  const int64_t base = std::min(options_.retry_max_us, options_.retry_us << std::min(attempt, 20));
+  const uint64_t spread = codecs::Hash64(ToString(partition_), static_cast<uint64_t>(attempt)) % 512;
+  return base * 3 / 4 + base * static_cast<int64_t>(spread) / 1024;
+}
+
+}  // namespace runledger::ingest

@@ -1,0 +1,196 @@
+#include "ingest/worker.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+
+#include "codecs/record_decoder.h"
+
+namespace runledger::ingest {
+namespace {
+
+constexpr size_t kDrainMax = 1'000;           // records in one go
+constexpr int64_t kTickUs = 50'000;           // deadlines of delivery are looked at this often
+constexpr size_t kMaxQuestions = 256;
+
+int64_t ReadClock(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000;
+}
+
+}  // namespace
+
+Moment MachineClock::Now() const { return {ReadClock(CLOCK_BOOTTIME), ReadClock(CLOCK_REALTIME)}; }
+
+Worker::Worker(std::string name, const Clock* clock, OwnMetrics* metrics)
+    : name_(std::move(name)), clock_(clock), metrics_(metrics), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (wake_fd_ < 0) std::abort();  // out of file descriptors at start
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), name_.substr(0, 15).c_str());
+}
+
+Worker::~Worker() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
+  thread_.join();
+  slots_.clear();
+  close(wake_fd_);
+}
+
+void Worker::Post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);  // full means that it is awake already
+}
+
+bool Worker::Ask(std::function<void()> question) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || questions_.size() >= kMaxQuestions) return false;
+    questions_.push_back(std::move(question));
+  }
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
+  return true;
+}
+
+void Worker::Add(std::unique_ptr<Delivery> delivery, std::string topic_label) {
+  const TopicPartition partition = delivery->partition();
+  Slot& slot = slots_[partition];
+  slot.delivery = std::move(delivery);
+  slot.topic = std::move(topic_label);
+  load_.store(static_cast<int>(slots_.size()), std::memory_order_relaxed);
+}
+
+Delivery* Worker::Find(const TopicPartition& partition, Tenure tenure) {
+  const auto at = slots_.find(partition);
+  if (at == slots_.end() || at->second.delivery == nullptr || at->second.delivery->tenure() != tenure) return nullptr;
+  return at->second.delivery.get();
+}
+
+void Worker::SetQueue(const TopicPartition& partition, std::unique_ptr<kafka::PartitionQueue> queue) {
+  const auto at = slots_.find(partition);
+  if (at == slots_.end()) return;
+  if (at->second.queue != nullptr) at->second.queue->WakeOn(-1);
+  at->second.queue = std::move(queue);
+  if (at->second.queue != nullptr) at->second.queue->WakeOn(wake_fd_);
+}
+
+void Worker::Remove(const TopicPartition& partition, Tenure tenure) {
+  if (Find(partition, tenure) == nullptr) return;
+  SetQueue(partition, nullptr);
+  Slot& slot = slots_[partition];
+  ReportCounts(slot);
+  slots_.erase(partition);
+  load_.store(static_cast<int>(slots_.size()), std::memory_order_relaxed);
+}
+
+void Worker::RunTasks() {
+  std::vector<std::function<void()>> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(tasks_);
+  }
+  for (auto& task : tasks) task();
+}
+
+void Worker::Run() {
+  int64_t ticked_us = 0;
+  for (;;) {
+    RunTasks();
+    bool worked = false;
+    for (auto& [partition, slot] : slots_) worked = DrainOnce(slot) || worked;
+
+    const Moment now = clock_->Now();
+    if (now.mono_us - ticked_us >= kTickUs) {
+      ticked_us = now.mono_us;
+      for (auto& [partition, slot] : slots_) {
+        slot.delivery->OnTime(now);
+        ReportCounts(slot);
+      }
+    }
+    std::function<void()> question;
+    bool more = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+      if (!questions_.empty()) {
+        question = std::move(questions_.front());
+        questions_.pop_front();
+      }
+      more = !tasks_.empty() || !questions_.empty();
+    }
+    if (question) question();
+    if (!worked && !more) Wait(static_cast<int>(kTickUs / 1000));
+  }
+}
+
+void Worker::Wait(int timeout_ms) {
+  pollfd wake{wake_fd_, POLLIN, 0};
+  poll(&wake, 1, timeout_ms);
+  uint64_t count;
+  [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof count);
+}
+
+// One batch of one partition. False if there was nothing, or nothing is wanted.
+bool Worker::DrainOnce(Slot& slot) {
+  if (slot.queue == nullptr || !slot.delivery->Wants(Reader::kBoth)) return false;
+  slot.queue->Drain(kDrainMax, 0, &batch_);
+  const auto messages = batch_.messages();
+  records_.clear();
+  for (const kafka::MessageView& message : messages) {
+    Record& record = records_.emplace_back();
+    record.offset = message.offset;
+    record.timestamp_us = message.timestamp_type == kafka::TimestampType::kNone ? -1 : message.timestamp_ms * 1000;
+    record.timestamp_kind = message.timestamp_type == kafka::TimestampType::kLogAppendTime ? aggregators::TimestampKind::kAppendTime
+                                                                                           : aggregators::TimestampKind::kCreateTime;
+    record.has_key = message.has_key;
+    record.has_value = message.has_value;
+    record.key = message.key;
+    record.value = message.value;
+    record.headers = message.headers;
+  }
+  const Moment now = clock_->Now();
+  if (!records_.empty()) slot.delivery->OnRecords(Reader::kBoth, records_, now);
+  const absl::Status error = batch_.error();
+  batch_.Clear();  // at once: it holds whole fetch buffers
+  if (!error.ok()) slot.delivery->OnReadError(Reader::kBoth, error, now);
+  return !records_.empty();
+}
+
+void Worker::ReportCounts(Slot& slot) {
+  const Delivery::Counts counts = slot.delivery->TakeCounts();
+  for (size_t framing = 0; framing < counts.events.size(); ++framing) {
+    for (size_t body = 0; body < codecs::kAllBodies.size(); ++body) {
+      if (counts.events[framing][body] == 0) continue;
+      metrics_->events
+          .Add({{"topic", slot.topic},
+                {"body", std::string(codecs::BodyName(codecs::kAllBodies[body]))},
+                {"framing", std::string(codecs::FramingName(static_cast<codecs::Framing>(framing)))}})
+          .Increment(static_cast<double>(counts.events[framing][body]));
+    }
+  }
+  for (codecs::Category category : codecs::kAllCategories) {
+    const std::string name(codecs::CategoryName(category));
+    const auto i = static_cast<size_t>(category);
+    if (counts.rejected[i] > 0) metrics_->events_rejected.Add({{"category", name}}).Increment(static_cast<double>(counts.rejected[i]));
+    if (counts.rows.dead_letters[i] > 0) {
+      metrics_->dead_letters.Add({{"category", name}}).Increment(static_cast<double>(counts.rows.dead_letters[i]));
+    }
+  }
+  if (counts.violations > 0) metrics_->partition_violations.Add({{"topic", slot.topic}}).Increment(static_cast<double>(counts.violations));
+  if (counts.rows.retries > 0) metrics_->warehouse_retries.Add({{"table", "events"}}).Increment(static_cast<double>(counts.rows.retries));
+}
+
+}  // namespace runledger::ingest

@@ -1,0 +1,311 @@
+#include "tools/runledger/config_loader.h"
+
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "codecs/utf8.h"
+#include "tools/runledger/units.h"
+
+extern char** environ;
+
+namespace runledger::tools {
+namespace {
+
+// Collects problems; a key is set from a YAML node or from a variable's text.
+class Loader {
+ public:
+  explicit Loader(std::string file) : file_(std::move(file)) {}
+
+  void Load(const YAML::Node& root, Config* config, const Environment& environment) {
+    const std::vector<Key> keys = DescribeKeys(config);
+    if (root.IsDefined() && !root.IsNull()) Walk(root, "", keys);
+    for (const Key& key : keys) {
+      const auto variable = environment.find(VariableOf(key.path));
+      if (variable != environment.end()) FromText(key, variable->second, "$" + variable->first);
+    }
+    CheckVariables(keys, environment);
+    CheckWhole(*config);
+  }
+
+  const std::vector<std::string>& problems() const { return problems_; }
+
+ private:
+  static std::string VariableOf(const std::string& path) {
+    std::string name = "RUNLEDGER_" + path;
+    for (char& c : name) c = c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    return name;
+  }
+
+  std::string At(const YAML::Node& node) const { return file_ + ":" + std::to_string(node.Mark().line + 1); }
+  void Problem(const std::string& where, const std::string& text) { problems_.push_back(where + ": " + text); }
+
+  void Walk(const YAML::Node& node, const std::string& prefix, const std::vector<Key>& keys) {
+    if (!node.IsMap()) return Problem(At(node), (prefix.empty() ? std::string("the file") : prefix) + " must hold keys");
+    std::set<std::string> seen;
+    for (const auto& entry : node) {
+      const std::string name = entry.first.as<std::string>("");
+      const std::string path = prefix.empty() ? name : prefix + "." + name;
+      if (!seen.insert(name).second) Problem(At(entry.first), path + " is set twice");
+      const auto key = std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.path == path; });
+      if (key != keys.end()) {
+        FromNode(*key, entry.second);
+      } else if (std::any_of(keys.begin(), keys.end(), [&](const Key& k) { return k.path.starts_with(path + "."); })) {
+        if (!entry.second.IsNull()) Walk(entry.second, path, keys);
+      } else {
+        Unknown(At(entry.first), path, NamesBelow(prefix, keys));
+      }
+    }
+  }
+
+  static std::vector<std::string> NamesBelow(const std::string& prefix, const std::vector<Key>& keys) {
+    std::vector<std::string> names;
+    const std::string start = prefix.empty() ? "" : prefix + ".";
+    for (const Key& key : keys) {
+      if (!key.path.starts_with(start)) continue;
+      const std::string rest = key.path.substr(start.size());
+      names.push_back(start + rest.substr(0, rest.find('.')));
+    }
+    return names;
+  }
+
+  void Unknown(const std::string& where, const std::string& path, const std::vector<std::string>& known) {
+    const std::string nearest = NearestName(path, known);
+    Problem(where, "unknown key " + path + (nearest.empty() ? "" : "; did you mean " + nearest + "?"));
+  }
+
+  void FromNode(const Key& key, const YAML::Node& node) {
+    if (node.IsNull()) return;  // the key alone: the default
+    if (const auto* list = std::get_if<TextListKey>(&key.target)) {
+      list->values->clear();
+      if (!node.IsSequence()) return Problem(At(node), key.path + " takes a list");
+      for (const auto& entry : node) list->values->push_back(entry.as<std::string>(""));
+    } else if (const auto* map = std::get_if<TextMapKey>(&key.target)) {
+      if (!node.IsMap()) return Problem(At(node), key.path + " takes names and values");
+      for (const auto& entry : node) (*map->values)[entry.first.as<std::string>("")] = entry.second.as<std::string>("");
+    } else if (const auto* topics = std::get_if<TopicsKey>(&key.target)) {
+      Topics(node, topics->topics);
+    } else if (const auto* jobs = std::get_if<JobsKey>(&key.target)) {
+      Jobs(node, jobs->policies);
+    } else if (node.IsScalar()) {
+      FromText(key, node.Scalar(), At(node));
+    } else {
+      Problem(At(node), key.path + " takes one value");
+    }
+  }
+
+  void FromText(const Key& key, const std::string& text, const std::string& where) {
+    if (const auto* target = std::get_if<TextKey>(&key.target)) {
+      const auto& choices = target->choices;
+      if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
+        std::string all;
+        for (const std::string& choice : choices) all += (all.empty() ? "" : ", ") + choice;
+        return Problem(where, key.path + ": '" + text + "' is not one of " + all);
+      }
+      *target->value = text;
+    } else if (const auto* duration = std::get_if<DurationKey>(&key.target)) {
+      const auto us = ParseDuration(text);
+      if (!us) return Problem(where, key.path + ": '" + text + "' is not a duration like 4h, 90s or 2d");
+      if (*us < duration->min_us || *us > duration->max_us) {
+        return Problem(where, key.path + ": " + text + " is outside " + FormatDuration(duration->min_us) + " to " + FormatDuration(duration->max_us));
+      }
+      *duration->us = *us;
+    } else if (const auto* size = std::get_if<SizeKey>(&key.target)) {
+      const auto bytes = ParseSize(text);
+      if (!bytes) return Problem(where, key.path + ": '" + text + "' is not a size like 8MiB");
+      if (*bytes < size->min || *bytes > size->max) {
+        return Problem(where, key.path + ": " + text + " is outside " + FormatSize(size->min) + " to " + FormatSize(size->max));
+      }
+      *size->bytes = *bytes;
+    } else if (const auto* number = std::get_if<NumberKey>(&key.target)) {
+      int64_t value = 0;
+      const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (error != std::errc() || at != text.data() + text.size()) return Problem(where, key.path + ": '" + text + "' is not a whole number");
+      if (value < number->min || value > number->max) {
+        return Problem(where, key.path + ": " + text + " is outside " + std::to_string(number->min) + " to " + std::to_string(number->max));
+      }
+      *number->value = value;
+    } else if (const auto* list = std::get_if<TextListKey>(&key.target)) {
+      *list->values = Split(text);
+    } else if (const auto* topics = std::get_if<TopicsKey>(&key.target)) {
+      topics->topics->clear();
+      for (const std::string& name : Split(text)) topics->topics->push_back({.name = name});
+    } else {
+      Problem(where, key.path + " cannot be set by a variable");
+    }
+  }
+
+  static std::vector<std::string> Split(const std::string& text) {
+    std::vector<std::string> parts;
+    std::istringstream stream(text);
+    for (std::string part; std::getline(stream, part, ',');) {
+      if (!part.empty()) parts.push_back(part);
+    }
+    return parts;
+  }
+
+  void Topics(const YAML::Node& node, std::vector<ingest::TopicOptions>* topics) {
+    topics->clear();
+    if (!node.IsSequence()) return Problem(At(node), "log.topics takes a list");
+    for (const auto& entry : node) {
+      ingest::TopicOptions topic;
+      if (entry.IsScalar()) {
+        topic.name = entry.Scalar();
+      } else if (entry.IsMap()) {
+        std::string own = "true", keyed_by = "job", partitioner = "murmur2", framing = "auto";
+        const std::vector<Key> keys = {{"log.topics.name", TextKey{&topic.name, {}}, ""},
+                                       {"log.topics.own", TextKey{&own, {"true", "false"}}, ""},
+                                       {"log.topics.key", TextKey{&keyed_by, {"job", "run"}}, ""},
+                                       {"log.topics.partitioner", TextKey{&partitioner, {"murmur2", "crc32", "none"}}, ""},
+                                       {"log.topics.framing", TextKey{&framing, {"auto", "protobuf", "batch", "json"}}, ""}};
+        Walk(entry, "log.topics", keys);
+        topic.own = own == "true";
+        topic.keyed_by_job = keyed_by == "job";
+        topic.partitioner = partitioner == "murmur2" ? kafka::Partitioner::kMurmur2
+                            : partitioner == "crc32" ? kafka::Partitioner::kCrc32
+                                                     : kafka::Partitioner::kNone;
+        topic.framing = codecs::FramingFromName(framing).value_or(codecs::Framing::kAuto);
+      }
+      if (topic.name.empty()) {
+        Problem(At(entry), "log.topics: an entry without name");
+        continue;
+      }
+      const auto same = [&](const ingest::TopicOptions& other) { return other.name == topic.name; };
+      if (std::any_of(topics->begin(), topics->end(), same)) Problem(At(entry), "log.topics: " + topic.name + " is listed twice");
+      topics->push_back(topic);
+    }
+    if (topics->empty()) Problem(At(node), "log.topics: at least one topic must be read");
+  }
+
+  aggregators::JobPolicy Policy(const YAML::Node& node, const std::string& name, aggregators::JobPolicy policy) {
+    std::string enabled = policy.enabled ? "true" : "false";
+    std::vector<Key> keys = DescribeJobKeys(&policy, &enabled);
+    const std::string prefix = "jobs." + name;
+    for (Key& key : keys) key.path = prefix + "." + key.path;
+    if (!node.IsNull()) Walk(node, prefix, keys);
+    policy.enabled = enabled == "true";
+    return policy;
+  }
+
+  void Jobs(const YAML::Node& node, aggregators::JobPolicies* policies) {
+    if (!node.IsMap()) return Problem(At(node), "jobs takes names or patterns");
+    aggregators::JobPolicy defaults;
+    if (const YAML::Node given = node["defaults"]; given.IsDefined()) defaults = Policy(given, "defaults", defaults);
+    std::vector<aggregators::JobPolicyRule> rules;
+    for (const auto& entry : node) {
+      const std::string name = entry.first.as<std::string>("");
+      if (name != "defaults") rules.push_back({name, Policy(entry.second, name, defaults)});
+    }
+    *policies = aggregators::JobPolicies(defaults, std::move(rules));
+  }
+
+  // A variable that begins like a section of ours but names no key is most likely a slip.
+  void CheckVariables(const std::vector<Key>& keys, const Environment& environment) {
+    std::vector<std::string> known;
+    std::set<std::string> sections;
+    for (const Key& key : keys) {
+      known.push_back(VariableOf(key.path));
+      if (const size_t dot = key.path.find('.'); dot != std::string::npos) sections.insert(VariableOf(key.path.substr(0, dot)) + "_");
+    }
+    for (const auto& [name, value] : environment) {
+      const bool ours = std::any_of(sections.begin(), sections.end(), [&](const std::string& s) { return name.starts_with(s); });
+      if (ours && std::find(known.begin(), known.end(), name) == known.end()) Unknown("$" + name, name, known);
+    }
+  }
+
+  void CheckWhole(const Config& config) {
+    if (config.brokers.empty()) Problem(file_, "log.brokers is empty");
+    if (config.warehouse_kind == "sqlite" && config.warehouse_path.empty()) Problem(file_, "warehouse.kind is sqlite and warehouse.path is empty");
+    if (config.tls_cert.empty() != config.tls_key.empty()) Problem(file_, "http.tls needs both cert and key");
+    if (config.auth_user.empty() != config.auth_password.empty()) Problem(file_, "http.auth needs both user and password");
+    if (config.expiry_us % (int64_t{86'400} * 1'000'000) != 0) Problem(file_, "warehouse.expiry takes whole days, e.g. 90d");
+    for (const ingest::TopicOptions& topic : config.topics) {
+      if (topic.name == config.dead_letter_topic) Problem(file_, "log.dead_letter_topic " + topic.name + " is among log.topics: it would feed itself");
+    }
+  }
+
+  std::string file_;
+  std::vector<std::string> problems_;
+};
+
+size_t EditDistance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string NearestName(const std::string& name, const std::vector<std::string>& known) {
+  std::string nearest;
+  size_t least = std::max<size_t>(2, name.size() / 3) + 1;
+  for (const std::string& candidate : known) {
+    const size_t distance = EditDistance(name, candidate);
+    if (distance < least) {
+      least = distance;
+      nearest = candidate;
+    }
+  }
+  return nearest;
+}
+
+Environment ProcessEnvironment() {
+  Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text(*entry);
+    const size_t equals = text.find('=');
+    if (equals != std::string::npos && text.starts_with("RUNLEDGER_")) environment[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return environment;
+}
+
+absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& file_name, const Environment& environment) {
+  Config config;
+  YAML::Node root;
+  if (!codecs::IsUtf8(text)) return absl::InvalidArgumentError(file_name + ": the file is not UTF-8");
+  try {
+    root = YAML::Load(text);
+  } catch (const YAML::Exception& e) {
+    return absl::InvalidArgumentError(file_name + ":" + std::to_string(e.mark.line + 1) + ": not YAML: " + e.msg);
+  }
+  Loader loader(file_name);
+  try {
+    loader.Load(root, &config, environment);
+  } catch (const YAML::Exception& e) {
+    return absl::InvalidArgumentError(file_name + ":" + std::to_string(e.mark.line + 1) + ": " + e.msg);
+  }
+  if (loader.problems().empty()) return config;
+  std::string all;
+  for (const std::string& problem : loader.problems()) all += (all.empty() ? "" : "\n") + problem;
+  return absl::InvalidArgumentError(all);
+}
+
+absl::StatusOr<Config> LoadConfigFile(const std::string& path, const Environment& environment) {
+  std::string file = path;
+  if (file.empty()) {
+    const auto variable = environment.find("RUNLEDGER_CONFIG");
+    if (variable != environment.end()) file = variable->second;
+  }
+  if (file.empty()) return LoadConfig("", "(no file)", environment);
+  std::ifstream stream(file);
+  if (!stream) return absl::NotFoundError("the configuration file " + file + " cannot be read");
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return LoadConfig(text.str(), file, environment);
+}
+
+}  // namespace runledger::tools

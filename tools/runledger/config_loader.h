@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tools/runledger/config.h"
+
+namespace runledger::tools {
+
+// Environment variables by name.
+using Environment = std::map<std::string, std::string>;
+Environment ProcessEnvironment();
+
+// The configuration of this YAML text with the environment over it. InvalidArgument lists every problem, one a line,
+// each with its place (file:line or variable), the key, what it holds and what it takes. An empty text is all defaults.
+absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& file_name, const Environment& environment);
+
+// The same for a file; an empty path: RUNLEDGER_CONFIG, and without that the defaults.
+absl::StatusOr<Config> LoadConfigFile(const std::string& path, const Environment& environment);
+
+// The known name that is closest to a misspelt one; empty if none is close.
+std::string NearestName(const std::string& name, const std::vector<std::string>& known);
+
+}  // namespace runledger::tools
