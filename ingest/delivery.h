@@ -136,7 +136,7 @@ class Delivery : private codecs::EventVisitor {
   // Series are shown once the fold passes this; nothing: not known yet.
   std::optional<int64_t> show_at_;
   bool shown_ = false;
-  int64_t published_mono_us_ = INT64_MIN;
+  int64_t published_mono_us_ = INT64_MIN / 2;
 
   // The warehouse.
   bool rows_stopped_ = false;  // for good: an operator has to act

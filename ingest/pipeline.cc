@@ -401,7 +401,7 @@ void Pipeline::OnProblem(const TopicPartition& partition, const std::string& tex
   }
 }
 
-// ---- The warehouse's answers.
+// ---- Answers of the warehouse and of the snapshots.
 
 void Pipeline::OnSinkOpened(const TopicPartition& partition, Tenure tenure, SinkOpened opened) {
   ToDelivery(partition, tenure, [opened = std::move(opened)](Delivery& d, const Moment& now) { d.OnSinkOpened(opened, now); });
@@ -410,6 +410,11 @@ void Pipeline::OnSinkOpened(const TopicPartition& partition, Tenure tenure, Sink
 void Pipeline::OnSubmitted(const TopicPartition& partition, Tenure tenure, uint64_t submission, SubmitResult result) {
   ToDelivery(partition, tenure,
              [submission, result = std::move(result)](Delivery& d, const Moment& now) { d.OnSubmitted(submission, result, now); });
+}
+
+void Pipeline::OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, absl::StatusOr<Snapshot> snapshot) {
+  ToDelivery(partition, tenure,
+             [snapshot = std::move(snapshot)](Delivery& d, const Moment& now) { d.OnSnapshotLoaded(snapshot, now); });
 }
 
 // ---- The producer.

@@ -54,7 +54,7 @@ struct PipelineOptions {
 //   producer thread  hears what became of dead letters
 //
 // Create, Start, Stop from one thread.
-class Pipeline : private Log, private RowSinkListener, private kafka::Consumer::Listener, private DeliveryListener {
+class Pipeline : private Log, private RowSinkListener, private SnapshotListener, private kafka::Consumer::Listener, private DeliveryListener {
  public:
   struct Parts {
     std::shared_ptr<const aggregators::JobPolicies> policies;
@@ -72,6 +72,7 @@ class Pipeline : private Log, private RowSinkListener, private kafka::Consumer::
 
   // Where the warehouse's answers go. Any thread.
   RowSinkListener* row_sink_listener() { return this; }
+  SnapshotListener* snapshot_listener() { return this; }
   // `sink` may be nullptr (no warehouse); both must outlive the pipeline.
   absl::Status Start(RowSink* sink, SnapshotStore* snapshots);
   // Gives the partitions back: no new work, drain, commit. Returns when the group has let go.
@@ -96,6 +97,7 @@ class Pipeline : private Log, private RowSinkListener, private kafka::Consumer::
   // RowSinkListener: called on the sink's threads.
   void OnSinkOpened(const TopicPartition& partition, Tenure tenure, SinkOpened opened) override;
   void OnSubmitted(const TopicPartition& partition, Tenure tenure, uint64_t submission, SubmitResult result) override;
+  void OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, absl::StatusOr<Snapshot> snapshot) override;
   // kafka::Consumer::Listener: called on the group thread.
   void OnAssigned(const std::vector<TopicPartition>& partitions) override;
   void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) override;

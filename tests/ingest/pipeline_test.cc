@@ -1,0 +1,135 @@
+#include "ingest/pipeline.h"
+
+#include <gtest/gtest.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <chrono>
+#include <thread>
+
+#include "fakes/memory_sink.h"
+#include "ingest/kafka/embedded_broker.h"
+#include "ingest/kafka/producer.h"
+#include "runledger/v1/event.pb.h"
+
+namespace runledger::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Waits for a condition; a limit only so that a failing test ends.
+template <typename Condition>
+bool Eventually(Condition condition, std::chrono::seconds limit = 60s) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(10ms);
+  }
+  return true;
+}
+
+std::string RunEvent(const std::string& job, const std::string& run, v1::Status status, int64_t time_us) {
+  v1::Event event;
+  event.set_event_id(job + run + std::to_string(status));
+  event.set_event_time_us(time_us);
+  event.mutable_run()->set_job_name(job);
+  event.mutable_run()->set_run_id(run);
+  event.mutable_run()->set_status(status);
+  return event.SerializeAsString();
+}
+
+class PipelineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto broker = kafka::EmbeddedBroker::Start();
+    ASSERT_TRUE(broker.ok()) << broker.status();
+    broker_ = std::move(*broker);
+    ASSERT_TRUE(broker_->CreateTopic("runledger.events", 4).ok());
+    ASSERT_TRUE(broker_->CreateTopic("runledger.dead-letters", 1).ok());
+    auto producer = kafka::Producer::Create({{"bootstrap.servers", broker_->bootstrap()}}, nullptr, nullptr);
+    ASSERT_TRUE(producer.ok()) << producer.status();
+    producer_ = std::move(*producer);
+  }
+
+  void Send(const std::string& job, const std::string& value) {
+    kafka::OutgoingMessage message;
+    message.topic = "runledger.events";
+    message.partition = kafka::PartitionFor(kafka::Partitioner::kMurmur2, job, 4);
+    message.key = job;
+    message.value = value;
+    ASSERT_TRUE(producer_->Produce(message, 0).ok());
+  }
+
+  std::unique_ptr<Pipeline> Start() {
+    PipelineOptions options;
+    options.brokers = broker_->bootstrap();
+    options.librdkafka = {{"session.timeout.ms", "6000"}};
+    options.topics = {{.name = "runledger.events"}};
+    options.delivery.commit_interval_us = 100'000;
+    options.delivery.rows.batch_age_us = 50'000;
+    options.workers = 2;
+    auto pipeline = Pipeline::Create(options, {policies_, encoder_, &directory_, &metrics_, &clock_, logger_});
+    EXPECT_TRUE(pipeline.ok()) << pipeline.status();
+    sink_.SetListener((*pipeline)->row_sink_listener());
+    snapshots_ = std::make_unique<NoSnapshots>((*pipeline)->snapshot_listener());
+    EXPECT_TRUE((*pipeline)->Start(&sink_, snapshots_.get()).ok());
+    return std::move(*pipeline);
+  }
+
+  uint64_t Sum(uint64_t aggregators::JobBlock::*field) {
+    uint64_t sum = 0;
+    for (const PartitionView& view : directory_.List()) {
+      const auto block = view.shard->Read();
+      for (const aggregators::JobBlock& job : block->jobs) sum += job.*field;
+    }
+    return sum;
+  }
+
+  std::unique_ptr<kafka::EmbeddedBroker> broker_;
+  std::unique_ptr<kafka::Producer> producer_;
+  std::shared_ptr<aggregators::JobPolicies> policies_ = std::make_shared<aggregators::JobPolicies>();
+  std::shared_ptr<codecs::RowEncoder> encoder_ = std::make_shared<codecs::RowEncoder>(codecs::SecretNames());
+  PartitionDirectory directory_;
+  OwnMetrics metrics_;
+  MachineClock clock_;
+  std::shared_ptr<spdlog::logger> logger_ = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  fakes::MemorySink sink_;
+  std::unique_ptr<NoSnapshots> snapshots_;
+};
+
+TEST_F(PipelineTest, EventsBecomeStateAndRows) {
+  const int64_t now = clock_.Now().wall_us;
+  for (int i = 0; i < 100; ++i) {
+    const std::string job = "job-" + std::to_string(i % 7);
+    Send(job, RunEvent(job, std::to_string(i), v1::RUNNING, now - 2'000'000));
+    if (i % 2 == 0) Send(job, RunEvent(job, std::to_string(i), v1::SUCCESS, now - 1'000'000));
+  }
+  Send("job-1", "no protobuf \xff");
+  ASSERT_TRUE(producer_->Flush(10'000).ok());
+
+  auto pipeline = Start();
+  EXPECT_TRUE(Eventually([&] { return sink_.rows() == 150; })) << sink_.rows();
+  EXPECT_TRUE(Eventually([&] { return Sum(&aggregators::JobBlock::started) == 100; })) << Sum(&aggregators::JobBlock::started);
+  EXPECT_EQ(Sum(&aggregators::JobBlock::running), 50);
+  EXPECT_TRUE(Eventually([&] {
+    for (const PartitionView& view : directory_.List()) {
+      if (!view.shard->Read()->positions.caught_up) return false;
+    }
+    return true;
+  }));
+  EXPECT_TRUE(directory_.Ready());
+  pipeline->Stop();
+  EXPECT_TRUE(directory_.List().empty());
+
+  // Again: the state is rebuilt from the log, no row is written twice.
+  auto second = Start();
+  EXPECT_TRUE(Eventually([&] { return directory_.List().size() == 4 && directory_.Ready(); }));
+  EXPECT_EQ(Sum(&aggregators::JobBlock::started), 100);
+  Send("job-3", RunEvent("job-3", "new", v1::RUNNING, now));
+  ASSERT_TRUE(producer_->Flush(10'000).ok());
+  EXPECT_TRUE(Eventually([&] { return sink_.rows() == 151; })) << sink_.rows();
+  second->Stop();
+  EXPECT_EQ(sink_.rows(), 151);
+}
+
+}  // namespace
+}  // namespace runledger::ingest
