@@ -113,6 +113,7 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
   metadata_.replay_floor = floor;
   sink_open_ = true;
   first_commit_done_ = false;
+  commit_at_us_ = 0;  // rows wait for it
   if (opened.position && *opened.position < committed_) {
     // The warehouse is behind what was committed (an older copy of it was put back): its rows are read again.
     if (log_start_ >= 0 && opened.position->offset < log_start_) {
