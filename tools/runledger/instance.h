@@ -1,0 +1,38 @@
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tools/runledger/config.h"
+
+namespace runledger::tools {
+
+// A whole running instance: the pipeline, its warehouse and its HTTP server, wired together. One thread.
+class Instance {
+ public:
+  // Checks what can be checked before anything is read: the port, the warehouse's file, the settings. InvalidArgument:
+  // the configuration is wrong; anything else: something outside is not as it must be, and the text says what.
+  static absl::StatusOr<std::unique_ptr<Instance>> Create(const Config& config, std::shared_ptr<spdlog::logger> logger);
+  ~Instance();
+
+  // Joins the group and begins to read.
+  absl::Status Start();
+  // Gives the partitions back, writes what is held, commits. Idempotent.
+  void Stop();
+
+  // "127.0.0.1:9464", with the port that was really taken.
+  const std::string& http_address() const;
+  // http:// or https:// and the address.
+  std::string url() const;
+
+ private:
+  struct Impl;
+  explicit Instance(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace runledger::tools
