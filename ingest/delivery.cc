@@ -79,7 +79,8 @@ void Delivery::OnSnapshotLoaded(absl::StatusOr<Snapshot>, const Moment& now) {
                           ": the log lost records, or the topic was deleted and made again. Rows of this partition stop, its gauges go on"));
   }
   reading_ = true;
-  parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kBoth, log_start_ >= 0 || fold_from > 0 ? applied_.offset : kafka::kOffsetBeginning);
+  rows_attached_ = committed_ >= applied_;
+  parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kFold, log_start_ >= 0 || fold_from > 0 ? applied_.offset : kafka::kOffsetBeginning);
   OpenSink();
   Settle(now);
 }
@@ -123,20 +124,43 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
     }
     committed_ = *opened.position;
     cursor_.Start(committed_);
-    parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kBoth, std::min(committed_.offset, applied_.offset));
+    rows_attached_ = committed_ >= applied_;
+    if (rows_reading_) parts_.log->StopReading(assignment_.partition, assignment_.tenure, Reader::kRows);
+    rows_reading_ = false;
   }
   cursor_.Opened(opened.position, opened.rows_to_skip);
   Settle(now);
 }
 
-bool Delivery::Wants(Reader) const { return reading_ && !revoking_ && !released_ && (rows_stopped_ || !cursor_.full()); }
+bool Delivery::Wants(Reader reader) const {
+  if (revoking_ || released_) return false;
+  return reader == Reader::kFold ? reading_ : rows_reading_ && !cursor_.full();
+}
+
+// The fold never waits for the rows. Rows that hold too much stay behind, and catch up through a reader of their own once
+// half of it is gone.
+void Delivery::AttachOrDetachRows() {
+  if (rows_stopped_ || revoking_) return;
+  if (rows_attached_) {
+    rows_attached_ = !cursor_.full();
+    return;
+  }
+  if (cursor_.next() >= applied_ && !cursor_.full()) {
+    if (rows_reading_) parts_.log->StopReading(assignment_.partition, assignment_.tenure, Reader::kRows);
+    rows_attached_ = true;
+    rows_reading_ = false;
+  } else if (!rows_reading_ && cursor_.held_bytes() <= options_.rows.held_bytes / 2) {
+    rows_reading_ = true;
+    parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kRows, cursor_.next().offset);
+  }
+}
 
 void Delivery::OnRecords(Reader reader, std::span<const Record> records, const Moment& now) {
   if (released_ || revoking_) return;
   int64_t append_time_us = -1;
   for (const Record& record : records) {
-    folding_ = reader != Reader::kRows && record.offset >= applied_.offset;
-    making_rows_ = reader != Reader::kFold && !rows_stopped_ && record.offset >= cursor_.next().offset;
+    folding_ = reader == Reader::kFold && record.offset >= applied_.offset;
+    making_rows_ = (reader == Reader::kRows ? rows_reading_ : rows_attached_) && !rows_stopped_ && record.offset >= cursor_.next().offset;
     if (!folding_ && !making_rows_) continue;
 
     codecs::FramingHeaders headers;
@@ -154,6 +178,7 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
       append_time_us = tells_time ? parts_.shard->log_time_us() : -1;
     }
     if (making_rows_) cursor_.EndRecord();
+    if (rows_attached_ && cursor_.full()) rows_attached_ = false;
   }
   folding_ = making_rows_ = false;
   if (!records.empty() && records.back().offset + 1 == cursor_.next().offset) {
@@ -178,11 +203,12 @@ void Delivery::OnRejected(int32_t index, const codecs::Rejection& rejection, std
   if (making_rows_) cursor_.AddRejected(index, rejection, bytes, whole, decoder_.framing() == codecs::Framing::kJson);
 }
 
-void Delivery::OnReadError(Reader, const absl::Status& status, const Moment& now) {
+void Delivery::OnReadError(Reader reader, const absl::Status& status, const Moment& now) {
   if (released_) return;
   if (absl::IsOutOfRange(status)) {
-    reading_ = false;
-    StopRows(absl::StrCat("reading stopped at offset ", applied_.offset, ", which is not in the log: it holds ", log_start_, " to ", log_end_,
+    if (reader == Reader::kFold) reading_ = false;
+    rows_reading_ = false;
+    StopRows(absl::StrCat("reading stopped at offset ", reader == Reader::kFold ? applied_.offset : cursor_.next().offset, ", which is not in the log: it holds ", log_start_, " to ", log_end_,
                           ". Records were deleted before they were read, or the topic was deleted and made again. Raise retention.ms or "
                           "retention.bytes of the topic above the longest outage"));
   } else {
@@ -285,6 +311,7 @@ void Delivery::OnCommitted(uint64_t commit, const absl::Status& status, const Mo
 void Delivery::Settle(const Moment& now) {
   if (released_) return;
   if (!rows_stopped_) cursor_.Pump(now, /*flush=*/revoking_);
+  AttachOrDetachRows();
   if (revoking_) {
     TryRelease(now);
     if (released_) return;

@@ -47,6 +47,10 @@ class DeliveryListener {
 // SnapshotStore, whose answers come back in. The same sequence of inputs gives the same sequence of requests.
 //
 //   OnAssigned -> Load snapshot -> Open warehouse, StartReading -> Commit C with metadata -> rows may be submitted
+// Two cursors over one log: the fold, and the rows. One reader serves both while the rows keep up. When they hold as much
+// as they may (a slow or absent warehouse), they let go of it: the fold goes on, and the rows are read a second time, from
+// where they stopped, by a reader of their own, until they have caught up.
+//
 //   OnRevoke   -> no new records, wait for answers until the deadline -> Commit -> Close, Release
 //   OnLost     -> Close, Release
 //
@@ -110,6 +114,7 @@ class Delivery : private codecs::EventVisitor {
   void OpenSink();
   void StopRows(std::string problem);
   void SetProblem(const std::string& text);
+  void AttachOrDetachRows();
   void CommitIfDue(const Moment& now, bool final);
   CommitMetadata MetadataFor(const Position& position) const;
   void Settle(const Moment& now);  // after any input: sends what is due, commits, publishes
@@ -131,6 +136,8 @@ class Delivery : private codecs::EventVisitor {
   bool reading_ = false;
   bool folding_ = false;       // the record being decoded is news to the fold
   bool making_rows_ = false;   // and to the row cursor
+  bool rows_attached_ = true;  // rows are made from what the fold's reader brings
+  bool rows_reading_ = false;  // they have a reader of their own
   int64_t log_start_ = kafka::kOffsetUnknown;
   int64_t log_end_ = kafka::kOffsetUnknown;
   // Series are shown once the fold passes this; nothing: not known yet.

@@ -36,8 +36,9 @@ struct OutgoingRecord {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
-// What reads a record: the fold, the rows, or one reader for both.
-enum class Reader : uint8_t { kBoth, kFold, kRows };
+// Who reads: the reader that folding follows, which serves rows too while these keep up, or the one that rows have of
+// their own while they do not.
+enum class Reader : uint8_t { kFold, kRows };
 
 // The log as delivery drives it. Requests return at once; answers come back as calls of the delivery of that partition,
 // on the thread that owns it. Calls come from that thread.
@@ -46,6 +47,8 @@ class Log {
   virtual ~Log() = default;
   // Records from `offset` on are handed over from now on. kafka::kOffsetBeginning: from the log's start. Again: elsewhere.
   virtual void StartReading(const TopicPartition& partition, Tenure tenure, Reader reader, int64_t offset) = 0;
+  // No more records for this reader; those on their way may still come.
+  virtual void StopReading(const TopicPartition& partition, Tenure tenure, Reader reader) = 0;
   // Answered by OnCommitted. Commits of one partition are carried out in order.
   virtual void Commit(const TopicPartition& partition, Tenure tenure, uint64_t commit, const Position& position, const CommitMetadata& metadata) = 0;
   // Answered by OnProduced once every replica has it.

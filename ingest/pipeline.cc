@@ -42,19 +42,14 @@ Pipeline::Pipeline(PipelineOptions options, Parts parts) : options_(std::move(op
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(PipelineOptions options, Parts parts) {
   auto pipeline = std::unique_ptr<Pipeline>(new Pipeline(std::move(options), std::move(parts)));
   const PipelineOptions& o = pipeline->options_;
-  kafka::Settings common = o.librdkafka;
-  common["bootstrap.servers"] = o.brokers;
-  kafka::Settings consumer = common;
-  consumer["group.id"] = o.group;
-  if (!o.instance_id.empty()) consumer["group.instance.id"] = o.instance_id;
-  auto created = kafka::Consumer::Create(consumer, pipeline.get(), pipeline->LogTo("consumer"));
+  auto created = kafka::Consumer::Create(pipeline->ConsumerSettings(), pipeline.get(), pipeline->LogTo("consumer"));
   if (!created.ok()) return created.status();
   pipeline->consumer_ = std::move(*created);
 
   // Settings that only a consumer knows would be refused here; the producer takes the connection's own.
-  kafka::Settings producer;
-  for (const auto& [name, value] : common) {
-    if (name == "bootstrap.servers" || name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl.") ||
+  kafka::Settings producer = {{"bootstrap.servers", o.brokers}};
+  for (const auto& [name, value] : o.librdkafka) {
+    if (name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl.") ||
         name.starts_with("socket.") || name.starts_with("broker.") || name == "debug" || name == "client.id") {
       producer[name] = value;
     }
@@ -92,6 +87,14 @@ kafka::LogCallback Pipeline::LogTo(const char* client) const {
   };
 }
 
+kafka::Settings Pipeline::ConsumerSettings() const {
+  kafka::Settings settings = options_.librdkafka;
+  settings["bootstrap.servers"] = options_.brokers;
+  settings["group.id"] = options_.group;
+  if (!options_.instance_id.empty()) settings["group.instance.id"] = options_.instance_id;
+  return settings;
+}
+
 absl::Status Pipeline::Start(RowSink* sink, SnapshotStore* snapshots) {
   sink_ = sink;
   snapshots_ = snapshots;
@@ -124,6 +127,7 @@ void Pipeline::Stop() {
   workers_.clear();
   stop_producer_.store(true, std::memory_order_relaxed);
   if (producer_thread_.joinable()) producer_thread_.join();
+  rows_reader_.reset();
   consumer_.reset();
   producer_.reset();
 }
@@ -176,6 +180,7 @@ void Pipeline::RunGroup() {
   while (!stop_group_.load(std::memory_order_relaxed)) {
     consumer_->Poll(kPollMs);
     RunGroupTasks(0);
+    if (rows_reader_ != nullptr) rows_reader_->Poll();
   }
   consumer_->Close();  // OnRevoked from within
 }
@@ -237,10 +242,8 @@ void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
     }
   }
   for (const TopicPartition& partition : partitions) {
-    auto queue = std::make_shared<std::unique_ptr<kafka::PartitionQueue>>(consumer_->OpenQueue(partition));
     const std::lock_guard lock(owned_mutex_);
-    Worker* worker = owned_[partition].worker;
-    worker->Post([worker, partition, queue] { worker->SetQueue(partition, std::move(*queue)); });
+    GiveQueue(owned_[partition], partition, Reader::kFold, consumer_->OpenQueue(partition));
   }
   if (absl::Status status = consumer_->Assign(starts); !status.ok()) parts_.logger->error("group: {}", std::string(status.message()));
   for (const kafka::PartitionOffset& start : starts) {
@@ -278,35 +281,87 @@ void Pipeline::Take(const TopicPartition& partition, Assignment assignment) {
   });
 }
 
-void Pipeline::StartReading(const TopicPartition& partition, Tenure tenure, Reader, int64_t offset) {
-  PostToGroup([this, partition, tenure, offset] { StartOnGroup(partition, tenure, offset); });
+void Pipeline::StartReading(const TopicPartition& partition, Tenure tenure, Reader reader, int64_t offset) {
+  PostToGroup([this, partition, tenure, reader, offset] {
+    if (reader == Reader::kFold) {
+      StartFoldReader(partition, tenure, offset);
+    } else {
+      StartRowsReader(partition, tenure, offset);
+    }
+  });
 }
 
-void Pipeline::StartOnGroup(const TopicPartition& partition, Tenure tenure, int64_t offset) {
-  Worker* worker = nullptr;
-  {
-    const std::lock_guard lock(owned_mutex_);
-    const auto at = owned_.find(partition);
-    if (at == owned_.end() || at->second.tenure != tenure) return;
-    if (!at->second.started) {
-      at->second.start_offset = offset;
-      return;
-    }
-    worker = at->second.worker;
-  }
-  // From elsewhere: nobody may drain the queue while the client seeks.
+void Pipeline::StopReading(const TopicPartition& partition, Tenure tenure, Reader reader) {
+  if (reader == Reader::kRows) PostToGroup([this, partition, tenure] { StopRowsReader(partition, tenure); });
+}
+
+void Pipeline::GiveQueue(const Owned& owned, const TopicPartition& partition, Reader reader, std::unique_ptr<kafka::PartitionQueue> queue) {
+  auto box = std::make_shared<std::unique_ptr<kafka::PartitionQueue>>(std::move(queue));
+  owned.worker->Post([worker = owned.worker, tenure = owned.tenure, partition, reader, box] {
+    worker->SetQueue(partition, tenure, reader, std::move(*box));
+  });
+}
+
+void Pipeline::TakeQueue(const Owned& owned, const TopicPartition& partition, Reader reader) {
   std::promise<void> taken;
-  worker->Post([&] {
-    worker->SetQueue(partition, nullptr);
+  owned.worker->Post([&] {
+    owned.worker->SetQueue(partition, owned.tenure, reader, nullptr);
     taken.set_value();
   });
   taken.get_future().wait();
-  if (absl::Status status = consumer_->Restart({partition, offset}); !status.ok()) {
-    ToDelivery(partition, tenure, [status](Delivery& d, const Moment& now) { d.OnReadError(Reader::kBoth, status, now); });
+}
+
+std::optional<Pipeline::Owned> Pipeline::FindOwned(const TopicPartition& partition, Tenure tenure) const {
+  const std::lock_guard lock(owned_mutex_);
+  const auto at = owned_.find(partition);
+  return at == owned_.end() || at->second.tenure != tenure ? std::nullopt : std::optional(at->second);
+}
+
+void Pipeline::StartFoldReader(const TopicPartition& partition, Tenure tenure, int64_t offset) {
+  const std::optional<Owned> owned = FindOwned(partition, tenure);
+  if (!owned) return;
+  if (!owned->started) {  // OnAssigned waits for it
+    const std::lock_guard lock(owned_mutex_);
+    owned_[partition].start_offset = offset;
     return;
   }
-  auto queue = std::make_shared<std::unique_ptr<kafka::PartitionQueue>>(consumer_->OpenQueue(partition));
-  worker->Post([worker, partition, queue] { worker->SetQueue(partition, std::move(*queue)); });
+  TakeQueue(*owned, partition, Reader::kFold);
+  if (absl::Status status = consumer_->Restart({partition, offset}); !status.ok()) {
+    ToDelivery(partition, tenure, [status](Delivery& d, const Moment& now) { d.OnReadError(Reader::kFold, status, now); });
+    return;
+  }
+  GiveQueue(*owned, partition, Reader::kFold, consumer_->OpenQueue(partition));
+}
+
+void Pipeline::StartRowsReader(const TopicPartition& partition, Tenure tenure, int64_t offset) {
+  const std::optional<Owned> owned = FindOwned(partition, tenure);
+  if (!owned || owned->rows_reading) return;
+  absl::Status status;
+  if (rows_reader_ == nullptr) {
+    auto created = kafka::PartitionReader::Create(ConsumerSettings(), LogTo("rows"));
+    status = created.status();
+    if (created.ok()) rows_reader_ = std::move(*created);
+  }
+  if (status.ok()) {
+    auto queue = rows_reader_->Start(partition, offset);
+    status = queue.status();
+    if (queue.ok()) {
+      GiveQueue(*owned, partition, Reader::kRows, std::move(*queue));
+      const std::lock_guard lock(owned_mutex_);
+      owned_[partition].rows_reading = true;
+      return;
+    }
+  }
+  ToDelivery(partition, tenure, [status](Delivery& d, const Moment& now) { d.OnReadError(Reader::kRows, status, now); });
+}
+
+void Pipeline::StopRowsReader(const TopicPartition& partition, Tenure tenure) {
+  const std::optional<Owned> owned = FindOwned(partition, tenure);
+  if (!owned || !owned->rows_reading) return;
+  TakeQueue(*owned, partition, Reader::kRows);
+  if (absl::Status status = rows_reader_->Stop(partition); !status.ok()) parts_.logger->error("{}", std::string(status.message()));
+  const std::lock_guard lock(owned_mutex_);
+  owned_[partition].rows_reading = false;
 }
 
 void Pipeline::Commit(const TopicPartition& partition, Tenure tenure, uint64_t commit, const Position& position, const CommitMetadata& metadata) {
@@ -371,6 +426,7 @@ void Pipeline::OnRevoked(const std::vector<TopicPartition>& partitions, bool los
   }
   for (const auto& [partition, owned] : going) {
     parts_.directory->Remove(partition);  // its series go before anybody else can show them
+    StopRowsReader(partition, owned.tenure);
     DropFromWorker(partition, owned);
     const std::lock_guard lock(owned_mutex_);
     owned_.erase(partition);

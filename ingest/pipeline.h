@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "ingest/delivery.h"
 #include "ingest/kafka/consumer.h"
+#include "ingest/kafka/partition_reader.h"
 #include "ingest/kafka/producer.h"
 #include "ingest/own_metrics.h"
 #include "ingest/partition_directory.h"
@@ -84,6 +86,7 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
     Worker* worker = nullptr;
     bool started = false;  // assigned to the consumer
     int64_t start_offset = kafka::kOffsetUnknown;
+    bool rows_reading = false;  // rows have a reader of their own
     bool released = false;
   };
 
@@ -91,6 +94,7 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
 
   // Log: called on worker threads.
   void StartReading(const TopicPartition& partition, Tenure tenure, Reader reader, int64_t offset) override;
+  void StopReading(const TopicPartition& partition, Tenure tenure, Reader reader) override;
   void Commit(const TopicPartition& partition, Tenure tenure, uint64_t commit, const Position& position, const CommitMetadata& metadata) override;
   void Produce(const TopicPartition& on_behalf_of, Tenure tenure, uint64_t message, OutgoingRecord record) override;
   void Release(const TopicPartition& partition, Tenure tenure) override;
@@ -115,11 +119,18 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
   // Runs `use` with the delivery on its worker's thread, if it is still there.
   void ToDelivery(const TopicPartition& partition, Tenure tenure, std::function<void(Delivery&, const Moment&)> use);
   void Take(const TopicPartition& partition, Assignment assignment);
-  void StartOnGroup(const TopicPartition& partition, Tenure tenure, int64_t offset);
+  void StartFoldReader(const TopicPartition& partition, Tenure tenure, int64_t offset);
+  void StartRowsReader(const TopicPartition& partition, Tenure tenure, int64_t offset);
+  void StopRowsReader(const TopicPartition& partition, Tenure tenure);
+  std::optional<Owned> FindOwned(const TopicPartition& partition, Tenure tenure) const;
+  static void GiveQueue(const Owned& owned, const TopicPartition& partition, Reader reader, std::unique_ptr<kafka::PartitionQueue> queue);
+  // Takes a queue away from the worker and waits until it is gone: then nobody drains it.
+  static void TakeQueue(const Owned& owned, const TopicPartition& partition, Reader reader);
   void DropFromWorker(const TopicPartition& partition, const Owned& owned);
   Worker* LeastLoaded();
   const TopicOptions& TopicOf(const std::string& name) const;
   kafka::LogCallback LogTo(const char* client) const;
+  kafka::Settings ConsumerSettings() const;
 
   const PipelineOptions options_;
   const Parts parts_;
@@ -127,6 +138,7 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
   SnapshotStore* snapshots_ = nullptr;
 
   std::unique_ptr<kafka::Consumer> consumer_;
+  std::unique_ptr<kafka::PartitionReader> rows_reader_;  // made when first wanted
   std::unique_ptr<kafka::Producer> producer_;
   std::vector<std::unique_ptr<Worker>> workers_;  // gone before the consumer: they hold its queues
 

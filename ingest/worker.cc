@@ -79,19 +79,18 @@ Delivery* Worker::Find(const TopicPartition& partition, Tenure tenure) {
   return at->second.delivery.get();
 }
 
-void Worker::SetQueue(const TopicPartition& partition, std::unique_ptr<kafka::PartitionQueue> queue) {
-  const auto at = slots_.find(partition);
-  if (at == slots_.end()) return;
-  if (at->second.queue != nullptr) at->second.queue->WakeOn(-1);
-  at->second.queue = std::move(queue);
-  if (at->second.queue != nullptr) at->second.queue->WakeOn(wake_fd_);
+void Worker::SetQueue(const TopicPartition& partition, Tenure tenure, Reader reader, std::unique_ptr<kafka::PartitionQueue> queue) {
+  if (Find(partition, tenure) == nullptr) return;
+  std::unique_ptr<kafka::PartitionQueue>& held = slots_[partition].queues[static_cast<size_t>(reader)];
+  if (held != nullptr) held->WakeOn(-1);
+  held = std::move(queue);
+  if (held != nullptr) held->WakeOn(wake_fd_);
 }
 
 void Worker::Remove(const TopicPartition& partition, Tenure tenure) {
   if (Find(partition, tenure) == nullptr) return;
-  SetQueue(partition, nullptr);
-  Slot& slot = slots_[partition];
-  ReportCounts(slot);
+  for (Reader reader : {Reader::kFold, Reader::kRows}) SetQueue(partition, tenure, reader, nullptr);
+  ReportCounts(slots_[partition]);
   slots_.erase(partition);
   load_.store(static_cast<int>(slots_.size()), std::memory_order_relaxed);
 }
@@ -110,7 +109,10 @@ void Worker::Run() {
   for (;;) {
     RunTasks();
     bool worked = false;
-    for (auto& [partition, slot] : slots_) worked = DrainOnce(slot) || worked;
+    for (auto& [partition, slot] : slots_) {
+      worked = DrainOnce(slot, Reader::kFold) || worked;
+      worked = DrainOnce(slot, Reader::kRows) || worked;
+    }
 
     const Moment now = clock_->Now();
     if (now.mono_us - ticked_us >= kTickUs) {
@@ -144,9 +146,10 @@ void Worker::Wait(int timeout_ms) {
 }
 
 // One batch of one partition. False if there was nothing, or nothing is wanted.
-bool Worker::DrainOnce(Slot& slot) {
-  if (slot.queue == nullptr || !slot.delivery->Wants(Reader::kBoth)) return false;
-  slot.queue->Drain(kDrainMax, 0, &batch_);
+bool Worker::DrainOnce(Slot& slot, Reader reader) {
+  kafka::PartitionQueue* queue = slot.queues[static_cast<size_t>(reader)].get();
+  if (queue == nullptr || !slot.delivery->Wants(reader)) return false;
+  queue->Drain(kDrainMax, 0, &batch_);
   const auto messages = batch_.messages();
   records_.clear();
   for (const kafka::MessageView& message : messages) {
@@ -162,10 +165,10 @@ bool Worker::DrainOnce(Slot& slot) {
     record.headers = message.headers;
   }
   const Moment now = clock_->Now();
-  if (!records_.empty()) slot.delivery->OnRecords(Reader::kBoth, records_, now);
+  if (!records_.empty()) slot.delivery->OnRecords(reader, records_, now);
   const absl::Status error = batch_.error();
   batch_.Clear();  // at once: it holds whole fetch buffers
-  if (!error.ok()) slot.delivery->OnReadError(Reader::kBoth, error, now);
+  if (!error.ok()) slot.delivery->OnReadError(reader, error, now);
   return !records_.empty();
 }
 

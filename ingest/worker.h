@@ -1,7 +1,7 @@
 #pragma once
 
+#include <array>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -50,9 +50,9 @@ class Worker {
   void Add(std::unique_ptr<Delivery> delivery, std::string topic_label);
   // nullptr if the partition is not here any more, or under a later tenure.
   Delivery* Find(const TopicPartition& partition, Tenure tenure);
-  // Drains this queue for the partition from now on; nullptr: none.
-  void SetQueue(const TopicPartition& partition, std::unique_ptr<kafka::PartitionQueue> queue);
-  // Gives the queue back, so that it can be set anew, and the delivery if `drop`.
+  // Drains this queue for that reader of the partition from now on; nullptr: none.
+  void SetQueue(const TopicPartition& partition, Tenure tenure, Reader reader, std::unique_ptr<kafka::PartitionQueue> queue);
+  // Drops the delivery and its queues.
   void Remove(const TopicPartition& partition, Tenure tenure);
   Moment Now() const { return clock_->Now(); }
 
@@ -62,12 +62,12 @@ class Worker {
  private:
   struct Slot {
     std::unique_ptr<Delivery> delivery;
-    std::unique_ptr<kafka::PartitionQueue> queue;
+    std::array<std::unique_ptr<kafka::PartitionQueue>, 2> queues;  // by Reader
     std::string topic;
   };
 
   void Run();
-  bool DrainOnce(Slot& slot);
+  bool DrainOnce(Slot& slot, Reader reader);
   void RunTasks();
   void ReportCounts(Slot& slot);
   void Wait(int timeout_ms);

@@ -6,6 +6,7 @@
 
 #include "ingest/kafka/handles.h"
 #include "ingest/kafka/metadata.h"
+#include "ingest/kafka/partition_queue_impl.h"
 
 namespace runledger::kafka {
 namespace {
@@ -60,11 +61,6 @@ void MessageBatch::Clear() {
   error_ = absl::OkStatus();
   raw_->Destroy();
 }
-
-struct PartitionQueue::Impl {
-  QueuePtr queue;
-  TopicPartition partition;
-};
 
 PartitionQueue::PartitionQueue(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PartitionQueue::~PartitionQueue() = default;
@@ -245,12 +241,7 @@ absl::Status Consumer::Restart(const PartitionOffset& start) {
 }
 
 std::unique_ptr<PartitionQueue> Consumer::OpenQueue(const TopicPartition& partition) {
-  auto impl = std::make_unique<PartitionQueue::Impl>();
-  impl->partition = partition;
-  impl->queue.reset(rd_kafka_queue_get_partition(impl_->rk, partition.topic.c_str(), partition.partition));
-  // No forwarding to the common queue; set before the partition is assigned, it stays so.
-  rd_kafka_queue_forward(impl->queue.get(), nullptr);
-  return std::unique_ptr<PartitionQueue>(new PartitionQueue(std::move(impl)));
+  return PartitionQueue::Impl::Open(impl_->rk, partition);
 }
 
 absl::StatusOr<std::vector<CommittedOffset>> Consumer::Committed(const std::vector<TopicPartition>& partitions, int timeout_ms) {

@@ -48,6 +48,7 @@ class PartitionQueue {
 
  private:
   friend class Consumer;
+  friend class PartitionReader;
   struct Impl;
   explicit PartitionQueue(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

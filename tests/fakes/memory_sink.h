@@ -34,7 +34,10 @@ class MemorySink : public ingest::RowSink {
     {
       const std::lock_guard lock(mutex_);
       Table& table = tables_[rows->partition()];
-      if (table.owner != tenure) {
+      if (down_) {
+        result.kind = ingest::SubmitResult::Kind::kStopped;
+        result.status = absl::UnavailableError("the warehouse is down");
+      } else if (table.owner != tenure) {
         result.kind = ingest::SubmitResult::Kind::kFenced;
       } else if (table.position != rows->from()) {
         result.kind = ingest::SubmitResult::Kind::kStopped;
@@ -48,6 +51,12 @@ class MemorySink : public ingest::RowSink {
     listener_->OnSubmitted(rows->partition(), tenure, submission, result);
   }
   void Close(const ingest::TopicPartition&, ingest::Tenure) override {}
+
+  // While it is down it writes nothing and says so.
+  void SetDown(bool down) {
+    const std::lock_guard lock(mutex_);
+    down_ = down;
+  }
 
   size_t rows() const {
     const std::lock_guard lock(mutex_);
@@ -72,6 +81,7 @@ class MemorySink : public ingest::RowSink {
 
   ingest::RowSinkListener* listener_ = nullptr;
   mutable std::mutex mutex_;
+  bool down_ = false;
   std::map<ingest::TopicPartition, Table> tables_;
 };
 

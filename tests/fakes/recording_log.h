@@ -30,6 +30,7 @@ class RecordingLog : public ingest::Log {
   void StartReading(const ingest::TopicPartition&, ingest::Tenure, ingest::Reader reader, int64_t offset) override {
     starts.push_back({reader, offset});
   }
+  void StopReading(const ingest::TopicPartition&, ingest::Tenure, ingest::Reader) override { ++stops; }
   void Commit(const ingest::TopicPartition&, ingest::Tenure, uint64_t commit, const ingest::Position& position,
               const ingest::CommitMetadata& metadata) override {
     commits.push_back({commit, position, metadata});
@@ -43,6 +44,7 @@ class RecordingLog : public ingest::Log {
   std::vector<CommitRequest> commits;
   std::vector<ProduceRequest> letters;
   int releases = 0;
+  int stops = 0;
 };
 
 // A warehouse that keeps what it was asked for and answers nothing.

@@ -51,7 +51,7 @@ class DeliveryTest : public testing::Test {
   }
 
   void Read(int64_t offset, const std::string& value) { ReadAt(offset, value, kStart + offset * kSecond); }
-  void ReadAt(int64_t offset, const std::string& value, int64_t time_us) {
+  void ReadAt(int64_t offset, const std::string& value, int64_t time_us, Reader reader = Reader::kFold) {
     Record record;
     record.offset = offset;
     record.timestamp_us = time_us;
@@ -59,7 +59,7 @@ class DeliveryTest : public testing::Test {
     record.value = value;
     record.has_key = true;
     record.key = "key";
-    delivery_->OnRecords(Reader::kBoth, std::span(&record, 1), now_);
+    delivery_->OnRecords(reader, std::span(&record, 1), now_);
   }
   std::string Event(int64_t offset, v1::Status status = v1::RUNNING) {
     return fakes::RunEvent("job", "run-" + std::to_string(offset), status, kStart + offset * kSecond).SerializeAsString();
@@ -149,8 +149,9 @@ TEST_F(DeliveryTest, AWarehouseBehindTheCommitIsReadUpAgain) {
   for (int64_t offset = 0; offset < 6; ++offset) Read(offset, Event(offset));
   Open(Position{3, 0});
   ASSERT_EQ(log_.starts.size(), 2);
+  EXPECT_EQ(log_.starts[1].reader, Reader::kRows);
   EXPECT_EQ(log_.starts[1].offset, 3);
-  for (int64_t offset = 3; offset < 6; ++offset) Read(offset, Event(offset));
+  for (int64_t offset = 3; offset < 6; ++offset) ReadAt(offset, Event(offset), kStart + offset * kSecond, Reader::kRows);
   std::vector<int64_t> rows;
   for (size_t s = 0; s < sink_.submissions.size(); ++s) {
     for (size_t i = 0; i < sink_.submissions[s].rows->size(); ++i) rows.push_back((*sink_.submissions[s].rows)[i].position.offset);
@@ -174,7 +175,7 @@ TEST_F(DeliveryTest, ABadEventGoesWholeWithItsReasonAndHoldsTheCommit) {
   record.has_key = true;
   record.key = "k";
   record.headers = std::span(&header, 1);
-  delivery_->OnRecords(Reader::kBoth, std::span(&record, 1), now_);
+  delivery_->OnRecords(Reader::kFold, std::span(&record, 1), now_);
   Read(2, Event(2));
   ASSERT_EQ(log_.letters.size(), 1);
   const OutgoingRecord& letter = log_.letters[0].record;
@@ -356,7 +357,7 @@ TEST_F(DeliveryTest, RevocationWaitsCommitsAndReleases) {
   Read(0, Event(0));
   Read(1, Event(1));
   delivery_->OnRevoke(now_, now_.mono_us + 10 * kSecond);
-  EXPECT_FALSE(delivery_->Wants(Reader::kBoth));
+  EXPECT_FALSE(delivery_->Wants(Reader::kFold));
   EXPECT_EQ(log_.releases, 0);
   for (size_t i = 0; i < sink_.submissions.size(); ++i) Done(i);
   EXPECT_EQ(log_.commits.back().position, (Position{2, 0}));
@@ -408,20 +409,48 @@ TEST_F(DeliveryTest, WithoutWarehouseOnlyDeadLettersHoldTheCommit) {
   EXPECT_EQ(delivery_->acked(), (Position{3, 0}));
 }
 
-TEST_F(DeliveryTest, WhatIsHeldIsBounded) {
+TEST_F(DeliveryTest, RowsThatFallBehindAreReadAgainWhileTheFoldGoesOn) {
   DeliveryOptions options;
   options.rows.held_bytes = 2'000;
   Make({.log_start = 0, .log_end = 0}, options);
-  EXPECT_TRUE(delivery_->Wants(Reader::kBoth));
   int64_t offset = 0;
-  while (delivery_->Wants(Reader::kBoth) && offset < 1'000) {
+  for (; offset < 100; ++offset) {
+    ASSERT_TRUE(delivery_->Wants(Reader::kFold)) << "the fold never waits";
     Read(offset, Event(offset));
-    ++offset;
+    EXPECT_LT(delivery_->held_bytes(), 3'000);
   }
-  EXPECT_LT(offset, 100);
+  EXPECT_EQ(delivery_->applied().offset, 100);
+  EXPECT_EQ(log_.starts.size(), 1) << "no second reader while nothing can be written";
   Open(Position{0, 0});
-  for (size_t i = 0; i < sink_.submissions.size(); ++i) Done(i);
-  EXPECT_TRUE(delivery_->Wants(Reader::kBoth));
+  std::vector<int64_t> rows;
+  size_t done = 0;
+  const auto write = [&] {
+    for (; done < sink_.submissions.size(); ++done) {
+      const RowBatch& batch = *sink_.submissions[done].rows;
+      for (size_t i = 0; i < batch.size(); ++i) rows.push_back(batch[i].position.offset);
+      delivery_->OnSubmitted(sink_.submissions[done].id, {}, now_);
+    }
+  };
+  write();
+  ASSERT_EQ(log_.starts.size(), 2);
+  EXPECT_EQ(log_.starts[1].reader, Reader::kRows);
+  const int64_t again = log_.starts[1].offset;
+  EXPECT_EQ(again, static_cast<int64_t>(rows.size()));
+  Read(100, Event(100));  // meanwhile the log goes on
+  for (int64_t o = again; o <= 100; ++o) {
+    ASSERT_TRUE(delivery_->Wants(Reader::kRows)) << o;
+    ReadAt(o, Event(o), kStart + o * kSecond, Reader::kRows);
+    write();
+  }
+  EXPECT_EQ(log_.stops, 1) << "one reader serves both again";
+  EXPECT_FALSE(delivery_->Wants(Reader::kRows));
+  Read(101, Event(101));
+  write();
+  ASSERT_EQ(rows.size(), 102);
+  for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i], static_cast<int64_t>(i));
+  EXPECT_EQ(delivery_->acked(), (Position{102, 0}));
+  Published();
+  EXPECT_EQ(shard_->Read()->jobs.at(0).started, 102) << "each folded once";
 }
 
 TEST_F(DeliveryTest, TheWatermarkStandsStillWhileTheLeaderIsSilent) {

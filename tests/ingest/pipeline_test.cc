@@ -66,6 +66,8 @@ class PipelineTest : public testing::Test {
     options.topics = {{.name = "runledger.events"}};
     options.delivery.commit_interval_us = 100'000;
     options.delivery.rows.batch_age_us = 50'000;
+    options.delivery.rows.held_bytes = held_bytes_;
+    options.delivery.rows.retry_max_us = 200'000;
     options.workers = 2;
     auto pipeline = Pipeline::Create(options, {policies_, encoder_, &directory_, &metrics_, &clock_, logger_});
     EXPECT_TRUE(pipeline.ok()) << pipeline.status();
@@ -84,6 +86,7 @@ class PipelineTest : public testing::Test {
     return sum;
   }
 
+  size_t held_bytes_ = 64 << 20;
   std::unique_ptr<kafka::EmbeddedBroker> broker_;
   std::unique_ptr<kafka::Producer> producer_;
   std::shared_ptr<aggregators::JobPolicies> policies_ = std::make_shared<aggregators::JobPolicies>();
@@ -129,6 +132,32 @@ TEST_F(PipelineTest, EventsBecomeStateAndRows) {
   EXPECT_TRUE(Eventually([&] { return sink_.rows() == 151; })) << sink_.rows();
   second->Stop();
   EXPECT_EQ(sink_.rows(), 151);
+}
+
+TEST_F(PipelineTest, WhileTheWarehouseIsDownTheStateGoesOnAndNothingIsLost) {
+  held_bytes_ = 20'000;
+  sink_.SetDown(true);
+  auto pipeline = Start();
+  const int64_t now = clock_.Now().wall_us;
+  constexpr int kEvents = 4'000;
+  for (int i = 0; i < kEvents; ++i) {
+    const std::string job = "job-" + std::to_string(i % 7);
+    Send(job, RunEvent(job, std::to_string(i), v1::RUNNING, now));
+  }
+  ASSERT_TRUE(producer_->Flush(10'000).ok());
+  EXPECT_TRUE(Eventually([&] { return Sum(&aggregators::JobBlock::started) == kEvents; })) << Sum(&aggregators::JobBlock::started);
+  EXPECT_EQ(sink_.rows(), 0);
+  EXPECT_FALSE(directory_.Problems().empty());
+  sink_.SetDown(false);
+  EXPECT_TRUE(Eventually([&] { return sink_.rows() == kEvents; })) << sink_.rows();
+  EXPECT_TRUE(Eventually([&] { return directory_.Problems().empty(); }));
+  pipeline->Stop();
+  for (int p = 0; p < 4; ++p) {
+    int64_t next = 0;
+    for (const auto& batch : sink_.batches({"runledger.events", p})) {
+      for (size_t i = 0; i < batch->size(); ++i) EXPECT_EQ((*batch)[i].position.offset, next++) << "partition " << p;
+    }
+  }
 }
 
 }  // namespace
