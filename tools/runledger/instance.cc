@@ -1,0 +1,144 @@
+#include "tools/runledger/instance.h"
+
+#include <thread>
+
+#include "exporters/http/api.h"
+#include "exporters/http/http_server.h"
+#include "exporters/prometheus/exposition.h"
+#include "exporters/warehouse/sqlite_sink.h"
+#include "ingest/pipeline.h"
+#include "tools/runledger/version.h"
+
+namespace runledger::tools {
+namespace {
+
+constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
+
+ingest::PipelineOptions PipelineOptionsOf(const Config& config) {
+  ingest::PipelineOptions options;
+  options.brokers = config.brokers;
+  options.group = config.group;
+  options.instance_id = config.instance_id;
+  options.librdkafka = config.librdkafka;
+  options.topics = config.topics;
+  options.workers = config.workers > 0 ? static_cast<int>(config.workers) : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+
+  ingest::DeliveryOptions& delivery = options.delivery;
+  delivery.limits.message_bytes = static_cast<size_t>(config.message_bytes);
+  delivery.limits.inflated_bytes = static_cast<size_t>(config.inflated_bytes);
+  delivery.limits.batch_events = static_cast<int32_t>(config.batch_events);
+  delivery.limits.json_depth = static_cast<int32_t>(config.json_depth);
+  delivery.limits.future_us = config.future_limit_us;
+  delivery.start_at_end = config.start == "latest";
+  delivery.log_clock = config.clock == "log";
+  delivery.contact_timeout_us = config.contact_timeout_us;
+  delivery.rows.batch_rows = static_cast<size_t>(config.batch_rows);
+  delivery.rows.batch_bytes = static_cast<size_t>(config.batch_bytes);
+  delivery.rows.batch_age_us = config.batch_age_us;
+  delivery.rows.in_flight = static_cast<size_t>(config.in_flight);
+  delivery.rows.held_bytes = static_cast<size_t>(config.held_bytes);
+  delivery.rows.dead_letter_topic = config.dead_letter_topic;
+
+  aggregators::ShardOptions& shard = options.shard;
+  shard.horizon_us = config.horizon_us;
+  shard.closed_runs = static_cast<uint32_t>(config.closed_runs);
+  shard.open_runs = static_cast<uint32_t>(config.open_runs);
+  shard.days = static_cast<int>(config.days);
+  shard.forget_job_after_us = config.forget_job_after_us;
+  shard.clock_step_us = config.clock_step_us;
+  return options;
+}
+
+}  // namespace
+
+struct Instance::Impl {
+  Config config;
+  std::shared_ptr<spdlog::logger> logger;
+  ingest::MachineClock clock;
+  ingest::PartitionDirectory directory;
+  ingest::OwnMetrics metrics;
+  // In this order: the pipeline hears from the warehouse, so it goes after it; the HTTP server asks both, so it goes first.
+  std::unique_ptr<ingest::Pipeline> pipeline;
+  std::unique_ptr<ingest::NoSnapshots> snapshots;
+  std::unique_ptr<exporters::SqliteSink> sink;
+  std::unique_ptr<exporters::Exposition> exposition;
+  std::unique_ptr<exporters::HttpServer> http;
+  std::string address;
+
+  absl::Status OpenHttp() {
+    exposition = std::make_unique<exporters::Exposition>(
+        directory, metrics, exporters::ExpositionOptions{.series_per_partition = static_cast<uint64_t>(config.series)});
+    exporters::HttpOptions options;
+    options.listen = config.listen;
+    options.tls_cert_file = config.tls_cert;
+    options.tls_key_file = config.tls_key;
+    options.auth = {config.auth_user, config.auth_password, config.auth_token};
+    options.threads = static_cast<unsigned>(config.http_threads);
+    options.max_connections = static_cast<unsigned>(config.http_connections);
+    options.log = [logger = logger](std::string_view text) { logger->debug("http: {}", text); };
+    auto server = exporters::HttpServer::Start(std::move(options), exporters::ApiRoutes(directory, *exposition, {.version = kVersion}));
+    if (!server.ok()) return server.status();
+    http = std::move(*server);
+    const std::string url = http->url();
+    address = url.substr(url.find("//") + 2);
+    return absl::OkStatus();
+  }
+
+  absl::Status OpenWarehouse() {
+    if (config.warehouse_kind != "sqlite") return absl::OkStatus();
+    exporters::SqliteOptions options;
+    options.path = config.warehouse_path;
+    options.secrets = config.secrets;
+    options.expiry_days = static_cast<int>(config.expiry_us / kDayUs);
+    options.now_us = [this] { return clock.Now().wall_us; };
+    options.on_problem = [this](const std::string& text) {
+      directory.SetProblem("warehouse", text);
+      if (text.empty()) {
+        logger->info("warehouse: well again");
+      } else {
+        logger->error("warehouse: {}", text);
+      }
+    };
+    sink = std::make_unique<exporters::SqliteSink>(std::move(options), pipeline->row_sink_listener(), &metrics);
+    return sink->Start();
+  }
+};
+
+Instance::Instance(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Instance::~Instance() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config, std::shared_ptr<spdlog::logger> logger) {
+  auto impl = std::make_unique<Impl>();
+  impl->config = config;
+  impl->logger = std::move(logger);
+  impl->metrics.build_info.Add({{"version", kVersion}}).Set(1);
+  if (absl::Status status = impl->OpenHttp(); !status.ok()) return status;
+
+  ingest::PipelineOptions options = PipelineOptionsOf(config);
+  options.delivery.advertise = config.advertise.empty() ? impl->http->url() : config.advertise;
+  auto pipeline = ingest::Pipeline::Create(
+      std::move(options), {.policies = std::make_shared<aggregators::JobPolicies>(config.policies),
+                           .encoder = std::make_shared<codecs::RowEncoder>(codecs::SecretNames(config.secrets)),
+                           .directory = &impl->directory,
+                           .metrics = &impl->metrics,
+                           .clock = &impl->clock,
+                           .logger = impl->logger});
+  if (!pipeline.ok()) return pipeline.status();
+  impl->pipeline = std::move(*pipeline);
+  impl->snapshots = std::make_unique<ingest::NoSnapshots>(impl->pipeline->snapshot_listener());
+  if (absl::Status status = impl->OpenWarehouse(); !status.ok()) return status;
+  return std::unique_ptr<Instance>(new Instance(std::move(impl)));
+}
+
+absl::Status Instance::Start() { return impl_->pipeline->Start(impl_->sink.get(), impl_->snapshots.get()); }
+
+void Instance::Stop() {
+  if (impl_->http != nullptr) impl_->http->Stop();
+  if (impl_->pipeline != nullptr) impl_->pipeline->Stop();
+  if (impl_->sink != nullptr) impl_->sink->Stop();
+}
+
+const std::string& Instance::http_address() const { return impl_->address; }
+std::string Instance::url() const { return impl_->http->url(); }
+
+}  // namespace runledger::tools

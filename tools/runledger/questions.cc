@@ -1,0 +1,270 @@
+#include "tools/runledger/questions.h"
+
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "codecs/civil_time.h"
+#include "exporters/warehouse/sqlite_reader.h"
+#include "tools/runledger/exit_status.h"
+#include "tools/runledger/text_table.h"
+#include "tools/runledger/units.h"
+
+namespace runledger::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+int Complain(const std::string& text, int status) {
+  std::fprintf(stderr, "runledger: %s\n", text.c_str());
+  return status;
+}
+
+// The instance's answer as JSON; otherwise what is wrong was said, and *status is the exit status.
+std::optional<Json> Ask(const QuestionOptions& options, const std::string& path, int* status) {
+  const auto reply = HttpGet(options.instance, path);
+  if (!reply.ok()) {
+    *status = Complain(std::string(reply.status().message()), kUnknown);
+    return std::nullopt;
+  }
+  Json json = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+  if (reply->status == 200 && json.is_object()) return json;
+  const std::string detail = json.is_object() && json.contains("detail") ? json["detail"].get<std::string>() : reply->body.substr(0, 200);
+  *status = Complain(options.instance.url + path + " answered " + std::to_string(reply->status) + ": " + detail,
+                     reply->status == 404 ? kBadNews : reply->status >= 500 ? kUnknown : kWrongUse);
+  return std::nullopt;
+}
+
+std::string Text(const Json& value) {
+  if (value.is_null()) return "-";
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f", value.get<double>());
+    return text;
+  }
+  return value.dump();
+}
+
+// "2026-01-12T11:30:08Z" without its fraction, short enough for a table.
+std::string Time(const Json& value) {
+  if (!value.is_string()) return "-";
+  std::string text = value.get<std::string>();
+  if (const size_t dot = text.find('.'); dot != std::string::npos) text = text.substr(0, dot) + "Z";
+  if (text.size() == 20) text[10] = ' ', text.pop_back();
+  return text;
+}
+
+std::string Ratio(const Json& value) {
+  if (!value.is_number()) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f%%", value.get<double>() * 100);
+  return text;
+}
+
+// How far the answer goes; says so where it matters. kUnknown if the instance is behind.
+int SayAsOf(const Json& answer) {
+  if (answer.value("caught_up", false)) {
+    std::printf("as of %s UTC\n", Time(answer["as_of"]).c_str());
+    return kFine;
+  }
+  std::printf("UNKNOWN: the instance has not caught up with its log; what it knows is as of %s UTC\n", Time(answer["as_of"]).c_str());
+  return kUnknown;
+}
+
+std::string StateOf(const Json& run) {
+  if (!run.contains("verdict")) return Text(run["status"]);
+  const std::string verdict = Text(run["verdict"]);
+  return verdict == "unknown" && run.contains("at_watermark") ? "unknown (was " + Text(run["at_watermark"]) + ")" : verdict;
+}
+
+void PrintRuns(const Json& runs) {
+  TextTable table({"job", "run", "try", "state", "date", "started (UTC)", "last event", "seconds"});
+  for (const Json& run : runs) {
+    table.Add({Text(run["job"]), Text(run["run_id"]), Text(run["attempt"]), StateOf(run), Text(run["data_date"]), Time(run["started_at"]),
+               Time(run["last_event_at"]), Text(run["duration_seconds"])});
+  }
+  std::fputs(table.ToString().c_str(), stdout);
+}
+
+// The warning of a run that died while "running", in the words that operators know.
+void WarnStale(const Json& run, const Json& as_of) {
+  const auto now = as_of.is_string() ? codecs::ParseRfc3339(as_of.get<std::string>()) : std::nullopt;
+  const auto start = run["started_at"].is_string() ? codecs::ParseRfc3339(run["started_at"].get<std::string>()) : std::nullopt;
+  if (!now || !start) return;
+  std::printf("STALE RUNNING DETECTED: %s%s has been 'running' for %.1f hours (threshold: %s). Run ID: %s\n", Text(run["job"]).c_str(),
+              run["data_date"].is_string() ? (" on " + Text(run["data_date"])).c_str() : "", static_cast<double>(*now - *start) / 3.6e9,
+              FormatDuration(static_cast<int64_t>(std::llround(run["stale_after_seconds"].get<double>() * 1e6))).c_str(), Text(run["run_id"]).c_str());
+}
+
+int StatusOfAll(const QuestionOptions& options) {
+  int status = kFine;
+  const std::optional<Json> answer = Ask(options, "/api/v1/jobs", &status);
+  if (!answer) return status;
+  const std::optional<Json> stale = Ask(options, "/api/v1/runs?stale=true&limit=10", &status);
+  if (!stale) return status;
+  bool bad = false;
+  for (const Json& job : (*answer)["jobs"]) bad = bad || (job["stale"].is_number() && job["stale"] > 0) || job["job_stale"] == true;
+  const bool known = answer->value("caught_up", false);
+  if (options.json) {
+    std::printf("%s\n", answer->dump(2).c_str());
+    return !known ? kUnknown : bad ? kBadNews : kFine;
+  }
+  SayAsOf(*answer);
+  TextTable table({"job", "phase", "running", "stale", "silent", "failures", "last success (UTC)", "24h", "7d", "stale job"});
+  for (const Json& job : (*answer)["jobs"]) {
+    table.Add({Text(job["name"]), Text(job["phase"]), Text(job["running"]), Text(job["stale"]), Text(job["silent"]), Text(job["consecutive_failures"]),
+               Time(job["last_success"]), Ratio(job["success_ratio"]["24h"]), Ratio(job["success_ratio"]["7d"]),
+               job["job_stale"].is_boolean() ? (job["job_stale"].get<bool>() ? "yes" : "no") : "-"});
+  }
+  if (table.empty()) {
+    std::printf("no jobs have been seen yet\n");
+  } else {
+    std::fputs(table.ToString().c_str(), stdout);
+  }
+  for (const Json& run : (*stale)["runs"]) WarnStale(run, (*stale)["as_of"]);
+  return !known ? kUnknown : bad ? kBadNews : kFine;
+}
+
+int StatusOfJob(const QuestionOptions& options) {
+  int status = kFine;
+  const std::optional<Json> answer = Ask(options, "/api/v1/jobs/" + UrlEncode(options.job), &status);
+  if (!answer) return status;
+  const std::optional<Json> runs = Ask(options, "/api/v1/runs?job=" + UrlEncode(options.job) + "&limit=" + std::to_string(options.limit), &status);
+  if (!runs) return status;
+  const Json& job = (*answer)["job"];
+  const bool known = answer->value("caught_up", false);
+  const bool bad = (job["stale"].is_number() && job["stale"] > 0) || job["job_stale"] == true;
+  if (options.json) {
+    std::printf("%s\n", answer->dump(2).c_str());
+    return !known ? kUnknown : bad ? kBadNews : kFine;
+  }
+  SayAsOf(*answer);
+  for (const char* name : {"name", "display_name", "phase", "priority", "running", "stale", "silent", "timed_out", "consecutive_failures", "started"}) {
+    if (job.contains(name) && !job[name].is_null() && job[name] != "") std::printf("%-22s %s\n", name, Text(job[name]).c_str());
+  }
+  for (const auto& [word, count] : job["finished"].items()) std::printf("finished %-13s %s\n", word.c_str(), Text(count).c_str());
+  for (const char* name : {"last_start", "last_success", "last_failure"}) std::printf("%-22s %s\n", name, Time(job[name]).c_str());
+  for (const auto& [window, ratio] : job["success_ratio"].items()) std::printf("success %-14s %s\n", window.c_str(), Ratio(ratio).c_str());
+  std::printf("\n");
+  PrintRuns((*runs)["runs"]);
+  for (const Json& run : (*runs)["runs"]) {
+    if (run.value("verdict", "") == "stale") WarnStale(run, (*runs)["as_of"]);
+  }
+  return !known ? kUnknown : bad ? kBadNews : kFine;
+}
+
+Json RunFromWarehouse(const exporters::RunRow& row) {
+  const auto time = [](const std::optional<int64_t>& us) { return us ? Json(codecs::FormatRfc3339(*us)) : Json(); };
+  const auto text = [](const std::optional<std::string>& value) { return value ? Json(*value) : Json(); };
+  return {{"job", row.job_name},
+          {"run_id", row.run_id},
+          {"attempt", row.attempt},
+          {"kind", row.kind},
+          {"status", row.status},
+          {"source_status", text(row.source_status)},
+          {"phase", text(row.phase)},
+          {"workflow", text(row.workflow)},
+          {"data_date", text(row.data_date)},
+          {"started_at", time(row.began_us)},
+          {"completed_at", time(row.completed_us)},
+          {"last_event_at", time(row.last_seen_us)},
+          {"duration_seconds", row.duration_seconds ? Json(*row.duration_seconds) : Json()},
+          {"records_processed", row.records_processed ? Json(*row.records_processed) : Json()},
+          {"error_type", text(row.error_type)},
+          {"error_message", text(row.error_message)},
+          {"events", row.events}};
+}
+
+int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
+  auto reader = exporters::SqliteReader::Open(options.warehouse);
+  if (!reader.ok()) return Complain(std::string(reader.status().message()), kUnknown);
+  exporters::RunQuery query{options.job, options.status, options.date, options.fragment, static_cast<size_t>(options.limit)};
+  const auto rows = (*reader)->Runs(query);
+  if (!rows.ok()) return Complain(std::string(rows.status().message()), kFailed);
+  Json answer = {{"runs", Json::array()}};
+  for (const exporters::RunRow& row : *rows) {
+    Json run = RunFromWarehouse(row);
+    if (with_events) {
+      const auto events = (*reader)->EventsOf(row.job_name, row.run_id, row.attempt);
+      if (!events.ok()) return Complain(std::string(events.status().message()), kFailed);
+      run["history"] = Json::array();
+      for (const exporters::EventRow& event : *events) {
+        Json columns = Json::object();
+        for (const auto& [name, value] : event.values) columns[std::string(name)] = value;
+        run["history"].push_back(std::move(columns));
+      }
+    }
+    answer["runs"].push_back(std::move(run));
+  }
+  if (options.json) {
+    std::printf("%s\n", answer.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  } else if (!with_events) {
+    PrintRuns(answer["runs"]);
+  } else {
+    for (const Json& run : answer["runs"]) {
+      PrintRuns(Json::array({run}));
+      for (const char* name : {"phase", "workflow", "error_type", "error_message", "records_processed"}) {
+        if (!run[name].is_null()) std::printf("  %-18s %s\n", name, Text(run[name]).c_str());
+      }
+      for (const Json& event : run["history"]) {
+        std::printf("  %s  %s%s  at %s[%s] %s\n", Time(event["event_time"]).c_str(), event.value("status", "").c_str(),
+                    event.value("heartbeat", "") == "true" ? " (heartbeat)" : "", event.value("topic", "").c_str(), event.value("partition", "").c_str(),
+                    event.value("offset", "").c_str());
+      }
+      std::printf("\n");
+    }
+  }
+  if (answer["runs"].empty()) return Complain("no run in " + options.warehouse + " matches", kBadNews);
+  return kFine;
+}
+
+int PrintRunsAnswer(const QuestionOptions& options, const std::string& path) {
+  int status = kFine;
+  const std::optional<Json> answer = Ask(options, path, &status);
+  if (!answer) return status;
+  if (options.json) {
+    std::printf("%s\n", answer->dump(2).c_str());
+    return answer->value("caught_up", false) ? kFine : kUnknown;
+  }
+  status = SayAsOf(*answer);
+  PrintRuns((*answer)["runs"]);
+  if (answer->value("more", false)) std::printf("there are more; raise --limit\n");
+  for (const Json& run : (*answer)["runs"]) {
+    if (run.value("verdict", "") == "stale") WarnStale(run, (*answer)["as_of"]);
+  }
+  return status;
+}
+
+}  // namespace
+
+void AddInstanceFlags(CLI::App* command, QuestionOptions* options) {
+  command->add_option("--url", options->instance.url, "Address of the running instance")->envname("RUNLEDGER_URL")->capture_default_str();
+  command->add_option("--ca-file", options->instance.ca_file, "Certificate authority of an https instance");
+  command->add_option("--user", options->instance.user, "Basic authentication: user");
+  command->add_option("--password", options->instance.password, "Basic authentication: password")->envname("RUNLEDGER_PASSWORD");
+  command->add_option("--token", options->instance.token, "Bearer token")->envname("RUNLEDGER_TOKEN");
+  command->add_flag("--json", options->json, "Print the answer as JSON");
+}
+
+int Status(const QuestionOptions& options) { return options.job.empty() ? StatusOfAll(options) : StatusOfJob(options); }
+
+int Runs(const QuestionOptions& options) {
+  if (!options.warehouse.empty()) return RunsFromWarehouse(options, /*with_events=*/false);
+  std::string path = "/api/v1/runs?limit=" + std::to_string(options.limit);
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) path += std::string("&") + name + "=" + UrlEncode(value);
+  };
+  add("job", options.job);
+  add("status", options.status);
+  add("date", options.date);
+  if (options.stale) add("stale", "true");
+  return PrintRunsAnswer(options, path);
+}
+
+int Trace(const QuestionOptions& options) {
+  if (!options.warehouse.empty()) return RunsFromWarehouse(options, /*with_events=*/true);
+  return PrintRunsAnswer(options, "/api/v1/trace?id=" + UrlEncode(options.fragment));
+}
+
+}  // namespace runledger::tools

@@ -1,0 +1,70 @@
+#include "tools/runledger/serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <string>
+#include <thread>
+
+#include "tools/runledger/exit_status.h"
+#include "tools/runledger/instance.h"
+#include "tools/runledger/topics.h"
+#include "tools/runledger/version.h"
+
+namespace runledger::tools {
+namespace {
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+}  // namespace
+
+void BlockSignals() {
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);  // a client that goes away is an error of its connection, not of the process
+}
+
+int WaitForSignal() {
+  const sigset_t signals = StopSignals();
+  int number = 0;
+  sigwait(&signals, &number);
+  return number;
+}
+
+int Serve(const Config& config, std::shared_ptr<spdlog::logger> logger) {
+  BlockSignals();
+  auto instance = Instance::Create(config, logger);
+  if (!instance.ok()) {
+    logger->critical("{}", std::string(instance.status().message()));
+    return absl::IsInvalidArgument(instance.status()) ? kWrongUse : kFailed;
+  }
+  logger->info("runledger {} listens on {}, reads {} from {} as group {}, writes to {}", kVersion, (*instance)->url(), config.topics.front().name +
+               (config.topics.size() > 1 ? " and others" : ""), config.brokers, config.group,
+               config.warehouse_kind == "sqlite" ? config.warehouse_path : std::string("no warehouse"));
+  // Asking a cluster that is away takes its time; reading starts meanwhile.
+  std::thread check([&config, logger] { CheckTopics(config, logger.get()); });
+  if (absl::Status status = (*instance)->Start(); !status.ok()) {
+    logger->critical("{}", std::string(status.message()));
+    check.join();
+    return kFailed;
+  }
+  const int number = WaitForSignal();
+  logger->info("signal {}: giving the partitions back", number);
+  std::thread([] {
+    WaitForSignal();
+    _exit(kFailed);  // asked twice: as after a crash, which is safe
+  }).detach();
+  (*instance)->Stop();
+  check.join();
+  logger->info("stopped");
+  return kFine;
+}
+
+}  // namespace runledger::tools

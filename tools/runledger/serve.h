@@ -1,0 +1,19 @@
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <memory>
+
+#include "tools/runledger/config.h"
+
+namespace runledger::tools {
+
+// Runs the pipeline until SIGTERM or SIGINT; a second signal ends it at once. Exit status.
+int Serve(const Config& config, std::shared_ptr<spdlog::logger> logger);
+
+// Blocks SIGTERM and SIGINT in this and all threads made later, so that WaitForSignal can take them.
+void BlockSignals();
+// Waits for one of them; its number.
+int WaitForSignal();
+
+}  // namespace runledger::tools
