@@ -156,6 +156,7 @@ void Shard::OpenRunFor(uint32_t number, const codecs::Hash128& id, const Event& 
   if (run.data_date) open.data_date = *run.data_date;
   ++job.block.running;
   HeapPush(job, ref);
+  Judge(job, open);  // it may be stale from the first: the watermark can be ahead of a late event
   ArmFor(job, ref);
 }
 

@@ -49,6 +49,16 @@ TEST_F(ShardTest, StaleIsStrictlyMoreThanTheThreshold) {
   EXPECT_EQ(FirstJob().stale, 1u);
 }
 
+TEST_F(ShardTest, ARunThatIsOldWhenFirstSeenIsStaleAtOnce) {
+  Fold(kNow, {.job = 1});
+  twins_->AdvanceWatermark(kNow);
+  EventSpec late = Running();
+  late.age_us = 5 * kHourUs;
+  Fold(kNow, late);  // and the watermark does not move again
+  EXPECT_EQ(FirstJob().stale, 1u);
+  EXPECT_TRUE(Runs()[0].stale);
+}
+
 TEST_F(ShardTest, ASignOfLifeUnmakesStale) {
   Fold(kNow, Running());
   twins_->AdvanceWatermark(kNow + 5 * kHourUs);
