@@ -95,6 +95,16 @@ TEST_F(ShardTest, AJobIsStaleToTheMicrosecond) {
   EXPECT_TRUE(JobOf(kJob).job_stale);
 }
 
+TEST_F(ShardTest, TheDateOfALateStartCounts) {
+  Fold(kNow, Ended(kSuccess));
+  EventSpec start = Running();
+  start.date_age = 2;
+  Fold(kNow, start);
+  FirstJob();
+  ASSERT_EQ(Runs().size(), 1u);
+  EXPECT_EQ(Runs()[0].data_date, static_cast<int32_t>(kNow / kDayUs) - 2);
+}
+
 TEST_F(ShardTest, CorrectionsMoveStateAndNotCounters) {
   Fold(kNow, Running());
   EventSpec own = Ended(kFailed);
