@@ -70,7 +70,7 @@ void Shard::BeginRecord(int64_t timestamp_us, TimestampKind kind) {
   if (day > log_day_) {
     log_day_ = day;
     days_.AdvanceTo(day);
-    ForgetJobs();
+    new_log_day_ = true;
   }
 }
 

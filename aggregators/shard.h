@@ -166,6 +166,7 @@ class Shard {
   int64_t watermark_us_ = kNever;
   int64_t forgotten_until_us_ = INT64_MIN;  // events of unknown runs at or before it are history
   int32_t log_day_ = INT32_MIN;
+  bool new_log_day_ = false;  // the record being folded began it
   int64_t stale_jobs_due_us_ = INT64_MAX;  // no job's staleness changes by time alone before
   int64_t judged_minute_ = INT64_MIN;      // windows were judged at a watermark in this minute
 

@@ -199,6 +199,51 @@ TEST_F(ShardTest, ClosedRunsStayForTheHorizonInWholeSeconds) {
   EXPECT_EQ(FirstJob().started, 1u);
 }
 
+TEST_F(ShardTest, AJobOfWhichNothingIsHeardIsRemovedWithItsDays) {
+  Use(true, 3);  // after two days
+  EventSpec end = Ended(kSuccess);
+  end.date_age = -2;
+  Fold(kNow, end);
+  FirstJob();
+  twins_->Fold(kNow + 3 * kDayUs, {});
+  EXPECT_TRUE(twins_->Publish());
+  EXPECT_EQ(twins_->Difference(), "");
+  EXPECT_EQ(twins_->shard().Read()->labels[0], nullptr);
+  // Its number is used again; the new job has nothing of the old one.
+  Fold(kNow + 3 * kDayUs, {.job = 2, .status = kSuccess});
+  EXPECT_EQ(twins_->shard().jobs(), 1u);
+  EXPECT_EQ(twins_->shard().FindDay("nbac_injury_report", static_cast<int32_t>(kNow / kDayUs) + 2), nullptr);
+  EXPECT_EQ(JobOf("nbac_injury_report").started, 1u);
+}
+
+// The horizon bounds forget_job_after from below: a job outlives its closed runs.
+TEST_F(ShardTest, AJobOutlivesItsClosedRuns) {
+  ShardOptions options;
+  options.horizon_us = 10 * kDayUs;
+  options.forget_job_after_us = kDayUs;
+  Shard shard(options, ScriptPolicies());
+  codecs::EventDecoder decoder{codecs::Limits{}};
+  const std::string wire = WireOf(Ended(kSuccess), kNow);
+  codecs::Event event;
+  codecs::Rejection rejection;
+  ASSERT_TRUE(decoder.Decode(wire, kNow, &event, &rejection));
+  shard.BeginRecord(kNow, TimestampKind::kAppendTime);
+  shard.Apply(event);
+  shard.EndRecord();
+  shard.BeginRecord(kNow + 5 * kDayUs, TimestampKind::kAppendTime);
+  shard.EndRecord();
+  const std::vector<RunInfo> runs = shard.FindRuns({});
+  ASSERT_EQ(runs.size(), 1u);
+  EXPECT_EQ(runs[0].job, "PlayerGameSummaryProcessor");
+}
+
+TEST_F(ShardTest, AnEventOfTheDayOnWhichAJobWouldGoKeepsIt) {
+  Use(true, 3);
+  Fold(kNow, Ended(kSuccess));
+  Fold(kNow + 5 * kDayUs, Ended(kSuccess, 1));
+  EXPECT_EQ(FirstJob().started, 2u);
+}
+
 TEST_F(ShardTest, QuestionsFindRuns) {
   Fold(kNow, Running(1));
   Fold(kNow, {.run = 2, .status = kFailed});
