@@ -85,6 +85,7 @@ bool Shard::IsHistory(const Event& event, RunTable::Ref ref) const {
 void Shard::Apply(const Event& event) {
   if (event.body != codecs::Body::kRun) return;
   const codecs::RunFields& run = event.run;
+  if (run.closed_by_runledger && !Holds(run)) return;  // decided of a run that is not held any more: a row, nothing else
   bool new_job = false;
   const uint32_t number = jobs_.Intern(run.job_name, &new_job);
   if (number == JobTable::kNone) return;  // disabled
@@ -101,6 +102,12 @@ void Shard::Apply(const Event& event) {
   } else {
     ApplyLive(number, id, ref, event);
   }
+}
+
+bool Shard::Holds(const codecs::RunFields& run) const {
+  const uint32_t number = jobs_.Find(run.job_name);
+  if (number == JobTable::kNone) return false;
+  return runs_.Find(codecs::HashRun(jobs_[number].name_hash, run.run_id, run.attempt)) != RunTable::kNone;
 }
 
 void Shard::ApplyHistory(uint32_t number, RunTable::Ref ref, const Event& event) {

@@ -113,6 +113,7 @@ class Shard {
 
   RunInfo InfoOfOpen(RunTable::Ref ref) const;
   RunInfo InfoOfClosed(RunTable::Ref ref) const;
+  bool Holds(const codecs::RunFields& run) const;
   bool IsHistory(const codecs::Event& event, RunTable::Ref ref) const;
   void ApplyHistory(uint32_t number, RunTable::Ref ref, const codecs::Event& event);
   void ApplyLive(uint32_t number, const codecs::Hash128& id, RunTable::Ref ref, const codecs::Event& event);

@@ -127,6 +127,21 @@ TEST_F(ShardTest, CorrectionsMoveStateAndNotCounters) {
   EXPECT_EQ(block->corrections[0].count, 1u);
 }
 
+TEST_F(ShardTest, ADecisionOfOursOnARunThatIsNotHeldIsARowOnly) {
+  EventSpec own = Ended(kFailed);
+  own.own_close = true;
+  own.date_age = 0;
+  Fold(kNow, own);
+  EXPECT_EQ(twins_->shard().jobs(), 0u);
+  Fold(kNow, Running(1));
+  Fold(kNow, own);
+  const JobBlock job = FirstJob();
+  EXPECT_EQ(job.started, 1u);
+  EXPECT_EQ(job.finished[4], 0u);
+  EXPECT_EQ(job.last_failure_us, kNever);
+  EXPECT_EQ(twins_->shard().FindDay("PlayerGameSummaryProcessor", static_cast<int32_t>(kNow / kDayUs)), nullptr);
+}
+
 TEST_F(ShardTest, HistoryClosesAnOpenRunAndIsNoNews) {
   Fold(kNow, Running());
   EventSpec closing = Ended(kFailed);
