@@ -165,6 +165,10 @@ void Shard::ForgetJobs() {
   });
   for (RunTable::Ref ref : old_runs) {
     const uint32_t number = runs_.open(ref).job;
+    // Where brokers stamp, its events are history by their age.
+    if (record_kind_ == TimestampKind::kCreateTime) {
+      forgotten_until_us_ = std::max(forgotten_until_us_, runs_.open(ref).last_event_us);
+    }
     Detach(jobs_[number], ref);
     ++jobs_[number].block.forgotten;
     MarkDirty(number);

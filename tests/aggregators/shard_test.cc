@@ -252,6 +252,20 @@ TEST_F(ShardTest, AJobOutlivesItsClosedRuns) {
   EXPECT_EQ(runs[0].job, "PlayerGameSummaryProcessor");
 }
 
+// Where producers stamp, a run that was forgotten while open comes back as history only.
+TEST_F(ShardTest, AForgottenOpenRunDoesNotReturnAsAGhost) {
+  Use(false, 3);
+  Fold(kNow, Running());
+  twins_->Fold(kNow + 3 * kDayUs, {});
+  twins_->Fold(kNow + 3 * kDayUs, {});  // the second one agrees: the jump counts
+  EventSpec again = Running();
+  again.age_us = 3 * kDayUs;
+  Fold(kNow + 3 * kDayUs, again);
+  const JobBlock job = FirstJob();
+  EXPECT_EQ(job.running, 0u);
+  EXPECT_EQ(job.late_events, 1u);
+}
+
 TEST_F(ShardTest, AnEventOfTheDayOnWhichAJobWouldGoKeepsIt) {
   Use(true, 3);
   Fold(kNow, Ended(kSuccess));
