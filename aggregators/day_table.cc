@@ -12,6 +12,7 @@ struct DayTable::Map {
 
   static uint64_t Key(uint32_t job, int32_t date) { return (uint64_t{job} << 32) | static_cast<uint32_t>(date); }
   static int32_t DateOf(uint64_t key) { return static_cast<int32_t>(static_cast<uint32_t>(key)); }
+  static uint32_t JobOf(uint64_t key) { return static_cast<uint32_t>(key >> 32); }
 };
 
 DayTable::DayTable(int days) : days_(days), map_(std::make_unique<Map>()) {}
@@ -65,6 +66,10 @@ void DayTable::AdvanceTo(int32_t log_day) {
     const int32_t date = Map::DateOf(entry.first);
     return date < log_day_ - days_ || date > log_day_ + days_;
   });
+}
+
+void DayTable::RemoveJob(uint32_t job) {
+  absl::erase_if(map_->days, [&](const auto& entry) { return Map::JobOf(entry.first) == job; });
 }
 
 size_t DayTable::size() const { return map_->days.size(); }

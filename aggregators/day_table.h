@@ -37,6 +37,8 @@ class DayTable {
   const DayState* Find(uint32_t job, int32_t data_date) const;
   // Log time reached this day (since 1970-01-01): older days go.
   void AdvanceTo(int32_t log_day);
+  // Forgets a job, whose number may then stand for another.
+  void RemoveJob(uint32_t job);
   size_t size() const;
 
  private:

@@ -40,7 +40,8 @@ StartTime StartTime::Of(const codecs::Event& event) {
   return {run.heartbeat ? StartClass::kSeen : StartClass::kEvent, event.time_us};
 }
 
-RunTable::RunTable() : index_(size_t{1} << kFirstIndexBits, Entry{0, kEmpty}), shift_(32 - kFirstIndexBits) {}
+RunTable::RunTable(uint32_t first_closed)
+    : index_(size_t{1} << kFirstIndexBits, Entry{0, kEmpty}), shift_(32 - kFirstIndexBits), closed_begin_(first_closed) {}
 RunTable::~RunTable() = default;
 
 void RunTable::Prefetch(const codecs::Hash128& id) const { __builtin_prefetch(&index_[HomeOf(TagOf(id))]); }
@@ -119,9 +120,8 @@ RunTable::Ref RunTable::AddOpen(const codecs::Hash128& id, std::string_view run_
 }
 
 RunTable::Ref RunTable::PushClosed(const ClosedRun& run, const ClosedText& text) {
-  const uint32_t number = (closed_begin_ + closed_count_) & ~kClosed;
-  const Ref ref = number | kClosed;
-  if (closed_chunks_.empty()) closed_first_chunk_ = number / kChunk;
+  const Ref ref = ClosedRef(closed_count_);
+  if (closed_chunks_.empty()) closed_first_chunk_ = (ref & ~kClosed) / kChunk;
   if (ClosedChunk(ref) == closed_chunks_.size()) closed_chunks_.push_back(std::make_unique<ClosedRun[]>(kChunk));
   ClosedRun& stored = closed(ref);
   stored = run;
@@ -162,13 +162,13 @@ void RunTable::RemoveOldestClosed() {
   const ClosedRun& run = closed(ref);
   Unindex(run.id, ref);
   texts_.Free(run.text);
-  closed_begin_ = (closed_begin_ + 1) & ~kClosed;
+  closed_begin_ = Wrap(closed_begin_ + 1);
   --closed_count_;
   if (closed_begin_ % kChunk == 0 || closed_count_ == 0) {
     const uint32_t first = closed_begin_ / kChunk;
     while (!closed_chunks_.empty() && (closed_first_chunk_ != first || closed_count_ == 0)) {
       closed_chunks_.erase(closed_chunks_.begin());
-      closed_first_chunk_ = (closed_first_chunk_ + 1) & (~kClosed / kChunk);
+      closed_first_chunk_ = (closed_first_chunk_ + 1) % kClosedChunks;
     }
   }
 }

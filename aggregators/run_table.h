@@ -93,8 +93,11 @@ class RunTable {
   static constexpr Ref kNone = UINT32_MAX;
   static constexpr Ref kClosed = 0x8000'0000;
   static bool IsClosed(Ref ref) { return (ref & kClosed) != 0; }
+  // Running numbers of closed runs go from 0 to one less: whole chunks, and never one whose Ref would be kNone.
+  static constexpr uint32_t kClosedNumbers = kClosed - 4096;
 
-  RunTable();
+  // Closed runs are numbered in a circle; `first_closed`, below kClosedNumbers, is where it begins (tests begin near its end).
+  explicit RunTable(uint32_t first_closed = 0);
   ~RunTable();
   RunTable(const RunTable&) = delete;
   RunTable& operator=(const RunTable&) = delete;
@@ -133,7 +136,7 @@ class RunTable {
   template <typename Visit>
   void ForEachClosed(Visit visit) const {
     for (uint32_t i = closed_count_; i-- > 0;) {
-      if (!visit(((closed_begin_ + i) & ~kClosed) | kClosed)) return;
+      if (!visit(ClosedRef(i))) return;
     }
   }
 
@@ -147,6 +150,8 @@ class RunTable {
   static constexpr size_t kChunk = 4096;
   static constexpr uint32_t kFreeSlot = UINT32_MAX;
   static constexpr Ref kEmpty = UINT32_MAX;
+  static constexpr uint32_t kClosedChunks = kClosedNumbers / kChunk;
+  static_assert(kClosedNumbers % kChunk == 0 && ((kClosedNumbers - 1) | kClosed) != kNone);
 
   // The place of an entry is the top bits of its tag, so the index grows without a look at the records.
   struct Entry {
@@ -157,9 +162,13 @@ class RunTable {
   static uint32_t TagOf(const codecs::Hash128& id) { return static_cast<uint32_t>(id.high >> 32); }
   size_t HomeOf(uint32_t tag) const { return tag >> shift_; }
   const codecs::Hash128& IdOf(Ref ref) const { return IsClosed(ref) ? closed(ref).id : open(ref).id; }
-  Ref OldestClosed() const { return (closed_begin_ & ~kClosed) | kClosed; }
+  static uint32_t Wrap(uint32_t number) { return number < kClosedNumbers ? number : number - kClosedNumbers; }
+  // Of the i-th closed run, the oldest being the first.
+  Ref ClosedRef(uint32_t i) const { return Wrap(closed_begin_ + i) | kClosed; }
+  Ref OldestClosed() const { return ClosedRef(0); }
   size_t ClosedChunk(Ref ref) const {
-    return ((ref & ~kClosed) / kChunk - closed_first_chunk_) & (~kClosed / kChunk);
+    const uint32_t chunk = (ref & ~kClosed) / kChunk;
+    return chunk >= closed_first_chunk_ ? chunk - closed_first_chunk_ : chunk + kClosedChunks - closed_first_chunk_;
   }
 
   void Index(const codecs::Hash128& id, Ref ref);

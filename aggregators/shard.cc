@@ -41,9 +41,15 @@ double DurationOf(double given_s, StartClass start_known, int64_t start_us, int6
   return static_cast<double>(end_us - start_us) / 1e6;
 }
 
+// The smallest of the dates told, so that the order of arrival does not matter.
+int32_t EarlierDate(int32_t known, std::optional<int32_t> told) {
+  return told && (known == OpenRun::kNoDate || *told < known) ? *told : known;
+}
+
 ClosedText TextOfEvent(const Event& event, int32_t known_date) {
   const codecs::RunFields& run = event.run;
-  return {event.sequence, run.duration_seconds.value_or(-1), run.attempt, run.data_date.value_or(known_date), run.kind, run.run_id, event.id};
+  return {event.sequence, run.duration_seconds.value_or(-1), run.attempt, EarlierDate(known_date, run.data_date),
+          run.kind,       run.run_id,                        event.id};
 }
 
 }  // namespace
@@ -64,7 +70,7 @@ void Shard::BeginRecord(int64_t timestamp_us, TimestampKind kind) {
   if (day > log_day_) {
     log_day_ = day;
     days_.AdvanceTo(day);
-    ForgetJobs();
+    new_log_day_ = true;
   }
 }
 
@@ -79,6 +85,7 @@ bool Shard::IsHistory(const Event& event, RunTable::Ref ref) const {
 void Shard::Apply(const Event& event) {
   if (event.body != codecs::Body::kRun) return;
   const codecs::RunFields& run = event.run;
+  if (run.closed_by_runledger && !Holds(run)) return;  // decided of a run that is not held any more: a row, nothing else
   bool new_job = false;
   const uint32_t number = jobs_.Intern(run.job_name, &new_job);
   if (number == JobTable::kNone) return;  // disabled
@@ -95,6 +102,12 @@ void Shard::Apply(const Event& event) {
   } else {
     ApplyLive(number, id, ref, event);
   }
+}
+
+bool Shard::Holds(const codecs::RunFields& run) const {
+  const uint32_t number = jobs_.Find(run.job_name);
+  if (number == JobTable::kNone) return false;
+  return runs_.Find(codecs::HashRun(jobs_[number].name_hash, run.run_id, run.attempt)) != RunTable::kNone;
 }
 
 void Shard::ApplyHistory(uint32_t number, RunTable::Ref ref, const Event& event) {
@@ -156,6 +169,7 @@ void Shard::OpenRunFor(uint32_t number, const codecs::Hash128& id, const Event& 
   if (run.data_date) open.data_date = *run.data_date;
   ++job.block.running;
   HeapPush(job, ref);
+  Judge(job, open);  // it may be stale from the first: the watermark can be ahead of a late event
   ArmFor(job, ref);
 }
 
@@ -165,10 +179,7 @@ void Shard::UpdateOpen(Job& job, RunTable::Ref ref, const Event& event) {
   open.seen_log_s = log_s_;
   open.last_event_us = std::max(open.last_event_us, event.time_us);
   open.heartbeat = open.heartbeat || event.run.heartbeat;
-  // The smallest of the dates told, so that the order of arrival does not matter.
-  if (event.run.data_date && (open.data_date == OpenRun::kNoDate || *event.run.data_date < open.data_date)) {
-    open.data_date = *event.run.data_date;
-  }
+  open.data_date = EarlierDate(open.data_date, event.run.data_date);
   StartTime start{open.start_known, open.start_us};
   start.Merge(StartTime::Of(event));
   if (start.time_us != open.start_us || start.known != open.start_known) {
@@ -203,10 +214,17 @@ void Shard::UpdateClosed(uint32_t number, RunTable::Ref ref, const Event& event)
     closed.start_us = start.time_us;
     closed.start_known = start.known;
   }
-  if (!IsTerminal(event.run.status)) return;
-
-  const ClosedText text = runs_.TextOf(closed);
-  if (MergeKeyOf(event) <= MergeKey{closed.rank, closed.time_us, text.sequence, text.event_id}) return;
+  ClosedText text = runs_.TextOf(closed);
+  const bool greater = IsTerminal(event.run.status) &&
+                       MergeKeyOf(event) > MergeKey{closed.rank, closed.time_us, text.sequence, text.event_id};
+  if (!greater) {
+    const int32_t date = EarlierDate(text.data_date, event.run.data_date);
+    if (date != text.data_date) {
+      text.data_date = date;
+      runs_.ReplaceText(&closed, text);
+    }
+    return;
+  }
   if (closed.in_windows) {
     const WindowShare before = ShareOf(closed.status);
     job.windows.Add(closed.time_us, -before.good, -before.all);

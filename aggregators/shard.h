@@ -113,6 +113,7 @@ class Shard {
 
   RunInfo InfoOfOpen(RunTable::Ref ref) const;
   RunInfo InfoOfClosed(RunTable::Ref ref) const;
+  bool Holds(const codecs::RunFields& run) const;
   bool IsHistory(const codecs::Event& event, RunTable::Ref ref) const;
   void ApplyHistory(uint32_t number, RunTable::Ref ref, const codecs::Event& event);
   void ApplyLive(uint32_t number, const codecs::Hash128& id, RunTable::Ref ref, const codecs::Event& event);
@@ -166,6 +167,7 @@ class Shard {
   int64_t watermark_us_ = kNever;
   int64_t forgotten_until_us_ = INT64_MIN;  // events of unknown runs at or before it are history
   int32_t log_day_ = INT32_MIN;
+  bool new_log_day_ = false;  // the record being folded began it
   int64_t stale_jobs_due_us_ = INT64_MAX;  // no job's staleness changes by time alone before
   int64_t judged_minute_ = INT64_MIN;      // windows were judged at a watermark in this minute
 

@@ -116,6 +116,8 @@ void Shard::HeapFix(Job& job, uint32_t at) {
 void Shard::EndRecord() {
   ForgetClosed();
   if (runs_.open_count() > options_.open_runs) ForgetOldestOpen();
+  // After closed runs past the horizon are gone, so that none is left whose job is.
+  if (std::exchange(new_log_day_, false)) ForgetJobs();
 }
 
 void Shard::ForgetClosed() {
@@ -153,9 +155,9 @@ void Shard::ForgetOldestOpen() {
   }
 }
 
-// Once a log day: jobs and open runs of which nothing was heard for too long.
+// Once a log day: jobs and open runs of which nothing was heard for too long, which is never less than the horizon.
 void Shard::ForgetJobs() {
-  const int64_t forget_s = options_.forget_job_after_us / kSecondUs;
+  const int64_t forget_s = std::max(options_.forget_job_after_us, options_.horizon_us) / kSecondUs;
   const auto too_old = [&](uint32_t seen_s) { return int64_t{log_s_} - int64_t{seen_s} > forget_s; };
   std::vector<RunTable::Ref> old_runs;
   runs_.ForEachOpen([&](RunTable::Ref ref) {
@@ -163,6 +165,10 @@ void Shard::ForgetJobs() {
   });
   for (RunTable::Ref ref : old_runs) {
     const uint32_t number = runs_.open(ref).job;
+    // Where brokers stamp, its events are history by their age.
+    if (record_kind_ == TimestampKind::kCreateTime) {
+      forgotten_until_us_ = std::max(forgotten_until_us_, runs_.open(ref).last_event_us);
+    }
     Detach(jobs_[number], ref);
     ++jobs_[number].block.forgotten;
     MarkDirty(number);
@@ -176,6 +182,7 @@ void Shard::ForgetJobs() {
 void Shard::RemoveJob(uint32_t number) {
   std::erase_if(corrections_, [&](const Correction& c) { return c.job == number; });
   for (Changes& changes : changes_) changes.corrections = true;
+  days_.RemoveJob(number);
   jobs_.Remove(number);
   MarkDirty(number);
 }
