@@ -70,6 +70,9 @@ struct Event {
   ColumnRefusal refused;
   std::string_view wire;       // the whole Event message, protobuf
   std::string_view body_wire;  // its body
+  // Set by RecordDecoder: the event as it came, protobuf or JSON text, and whether its record holds nothing else.
+  std::string_view source;
+  bool alone = true;
 
  private:
   friend class EventDecoder;

@@ -77,6 +77,7 @@ DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, 
                                     int64_t record_time_us, EventVisitor* visitor) {
   DecodedRecord result;
   const auto reject_whole = [&](Category category, std::string text) {
+    framing_ = result.framing;
     rejection_ = {category, std::move(text)};
     visitor->OnRejected(0, rejection_, value, /*whole=*/true);
     result.rejected = 1;
@@ -105,6 +106,7 @@ DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, 
   }
   if (content.empty()) return reject_whole(Category::kDecode, "the record is empty");
 
+  framing_ = result.framing;
   switch (result.framing) {
     case Framing::kAuto:
     case Framing::kProtobuf: DecodeOne(0, content, record_time_us, visitor, &result); return result;
@@ -167,6 +169,8 @@ void RecordDecoder::DecodeJson(std::string_view text, int64_t record_time_us, Ev
       continue;
     }
     if (refused) event_.refused = refused;  // the first value left out, before the decoder saw the event
+    event_.source = elements[i];
+    event_.alone = !array;
     visitor->OnEvent(index, event_);
     ++result->events;
   }
@@ -174,11 +178,14 @@ void RecordDecoder::DecodeJson(std::string_view text, int64_t record_time_us, Ev
 
 void RecordDecoder::DecodeOne(int32_t index, std::string_view wire, int64_t record_time_us, EventVisitor* visitor,
                               DecodedRecord* result) {
+  const bool alone = result->framing == Framing::kProtobuf;
   if (decoder_.Decode(wire, record_time_us, &event_, &rejection_)) {
+    event_.source = wire;
+    event_.alone = alone;
     visitor->OnEvent(index, event_);
     ++result->events;
   } else {
-    visitor->OnRejected(index, rejection_, wire, /*whole=*/result->framing == Framing::kProtobuf);
+    visitor->OnRejected(index, rejection_, wire, alone);
     ++result->rejected;
   }
 }

@@ -59,6 +59,9 @@ class RecordDecoder {
   DecodedRecord Decode(std::string_view value, bool value_is_null, const FramingHeaders& headers, int64_t record_time_us,
                        EventVisitor* visitor);
 
+  // For visitors: how the record that is being decoded is packed.
+  Framing framing() const { return framing_; }
+
  private:
   // What a pair of headers means. Most records of a topic carry the same two, so the last answer is kept.
   struct HeaderMeaning {
@@ -81,6 +84,7 @@ class RecordDecoder {
   Rejection rejection_;
   std::string json_wire_;
   HeaderMeaning meaning_;
+  Framing framing_ = Framing::kProtobuf;
 };
 
 // Changes whenever the same record could be judged differently: another decoder, other limits, another framing. Stored

@@ -6,6 +6,7 @@
 
 #include "ingest/kafka/handles.h"
 #include "ingest/kafka/metadata.h"
+#include "ingest/kafka/partition_queue_impl.h"
 
 namespace runledger::kafka {
 namespace {
@@ -61,11 +62,6 @@ void MessageBatch::Clear() {
   raw_->Destroy();
 }
 
-struct PartitionQueue::Impl {
-  QueuePtr queue;
-  TopicPartition partition;
-};
-
 PartitionQueue::PartitionQueue(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PartitionQueue::~PartitionQueue() = default;
 
@@ -118,10 +114,23 @@ struct Consumer::Impl {
   Listener* listener = nullptr;
   LogCallback log;
   rd_kafka_t* rk = nullptr;
+  QueuePtr commits;                   // answers to commits
+  bool ever_assigned = false;
+  bool closed = false;
   std::set<TopicPartition> assigned;  // under an eager protocol the whole assignment is set each time
 
   ~Impl() {
-    if (rk != nullptr) rd_kafka_destroy(rk);
+    commits.reset();
+    if (rk != nullptr) rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  }
+
+  // The rebalance callback gets the configuration's opaque, the commit callback the commit's own: the client finds us.
+  static void OnCommit(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* tag) noexcept {
+    auto* impl = static_cast<Impl*>(rd_kafka_opaque(rk));
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && list != nullptr) {
+      for (int i = 0; i < list->cnt && error == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) error = list->elems[i].err;
+    }
+    impl->listener->OnCommitted(static_cast<uint64_t>(reinterpret_cast<uintptr_t>(tag)), ToStatus(error, "committing"));
   }
 
   bool eager() const { return std::strcmp(rd_kafka_rebalance_protocol(rk), "EAGER") == 0; }
@@ -129,6 +138,7 @@ struct Consumer::Impl {
   static void OnRebalance(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque) noexcept {
     auto* impl = static_cast<Impl*>(opaque);
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+      impl->ever_assigned = true;
       impl->listener->OnAssigned(FromList(*list));
       return;
     }
@@ -177,11 +187,18 @@ absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& setti
   if (impl->rk == nullptr) return absl::InvalidArgumentError(std::string("Kafka consumer: ") + error);
   conf->release();  // the client owns it now
   rd_kafka_poll_set_consumer(impl->rk);
+  impl->commits.reset(rd_kafka_queue_new(impl->rk));
   return std::unique_ptr<Consumer>(new Consumer(std::move(impl)));
 }
 
-Consumer::~Consumer() {
-  if (impl_->rk != nullptr) rd_kafka_consumer_close(impl_->rk);
+Consumer::~Consumer() { Close(); }
+
+void Consumer::Close() {
+  if (impl_->closed) return;
+  impl_->closed = true;
+  // librdkafka 2.0.2 can crash when a cooperative member closes before its first assignment; it is dropped instead, and
+  // the group finds out by its session timeout.
+  if (impl_->ever_assigned) rd_kafka_consumer_close(impl_->rk);
 }
 
 absl::Status Consumer::Subscribe(const std::vector<std::string>& topics) {
@@ -191,6 +208,7 @@ absl::Status Consumer::Subscribe(const std::vector<std::string>& topics) {
 }
 
 void Consumer::Poll(int timeout_ms) {
+  ServeCommits(0);
   // Records come through the partitions' own queues; what arrives here is an error that concerns no partition.
   rd_kafka_message_t* message = rd_kafka_consumer_poll(impl_->rk, timeout_ms);
   if (message == nullptr) return;
@@ -199,13 +217,6 @@ void Consumer::Poll(int timeout_ms) {
     impl_->listener->OnError(ToStatus(message->err, text != nullptr ? text : "consumer"));
   }
   rd_kafka_message_destroy(message);
-}
-
-absl::Status Consumer::Unsubscribe(int timeout_ms) {
-  const rd_kafka_resp_err_t error = rd_kafka_unsubscribe(impl_->rk);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "unsubscribing");
-  for (int waited = 0; !impl_->assigned.empty() && waited < timeout_ms; waited += 50) Poll(50);
-  return impl_->assigned.empty() ? absl::OkStatus() : absl::UnavailableError("the group did not take the partitions back in time");
 }
 
 absl::Status Consumer::Assign(const std::vector<PartitionOffset>& starts) {
@@ -230,12 +241,7 @@ absl::Status Consumer::Restart(const PartitionOffset& start) {
 }
 
 std::unique_ptr<PartitionQueue> Consumer::OpenQueue(const TopicPartition& partition) {
-  auto impl = std::make_unique<PartitionQueue::Impl>();
-  impl->partition = partition;
-  impl->queue.reset(rd_kafka_queue_get_partition(impl_->rk, partition.topic.c_str(), partition.partition));
-  // No forwarding to the common queue; set before the partition is assigned, it stays so.
-  rd_kafka_queue_forward(impl->queue.get(), nullptr);
-  return std::unique_ptr<PartitionQueue>(new PartitionQueue(std::move(impl)));
+  return PartitionQueue::Impl::Open(impl_->rk, partition);
 }
 
 absl::StatusOr<std::vector<CommittedOffset>> Consumer::Committed(const std::vector<TopicPartition>& partitions, int timeout_ms) {
@@ -254,7 +260,7 @@ absl::StatusOr<std::vector<CommittedOffset>> Consumer::Committed(const std::vect
   return offsets;
 }
 
-absl::Status Consumer::Commit(const std::vector<CommittedOffset>& offsets) {
+absl::Status Consumer::Commit(const std::vector<CommittedOffset>& offsets, uint64_t tag) {
   PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
   for (const CommittedOffset& offset : offsets) {
     rd_kafka_topic_partition_t* entry =
@@ -265,15 +271,12 @@ absl::Status Consumer::Commit(const std::vector<CommittedOffset>& offsets) {
     entry->metadata = rd_kafka_mem_malloc(nullptr, offset.metadata.size());  // freed with the list
     std::memcpy(entry->metadata, offset.metadata.data(), offset.metadata.size());
   }
-  const rd_kafka_resp_err_t error = rd_kafka_commit(impl_->rk, list.get(), /*async=*/0);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "committing");
-  for (int i = 0; i < list->cnt; ++i) {
-    if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return ToStatus(list->elems[i].err, "committing " + std::string(list->elems[i].topic));
-    }
-  }
-  return absl::OkStatus();
+  return ToStatus(rd_kafka_commit_queue(impl_->rk, list.get(), impl_->commits.get(), &Impl::OnCommit,
+                                        reinterpret_cast<void*>(static_cast<uintptr_t>(tag))),
+                  "committing");
 }
+
+void Consumer::ServeCommits(int timeout_ms) { rd_kafka_queue_poll_callback(impl_->commits.get(), timeout_ms); }
 
 namespace {
 

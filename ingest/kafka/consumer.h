@@ -48,6 +48,7 @@ class PartitionQueue {
 
  private:
   friend class Consumer;
+  friend class PartitionReader;
   struct Impl;
   explicit PartitionQueue(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
@@ -67,7 +68,7 @@ struct PartitionOffset {
 // A member of a consumer group on librdkafka. Positions are explicit: nothing is stored or committed by itself, and a
 // position that the log does not have is an error, never a jump.
 //
-// One thread polls; the listener is called on it. Drain runs on any thread, one a queue. Commit, Committed and the
+// One thread polls; the listener is called on it. Drain runs on any thread, one a queue. Committed and the
 // offset queries may be called from any thread and may block for as long as their timeout says.
 class Consumer {
  public:
@@ -78,20 +79,22 @@ class Consumer {
     virtual void OnAssigned(const std::vector<TopicPartition>& partitions) = 0;
     // The listener calls Unassign for these before it returns. `lost`: another member may own them already.
     virtual void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) = 0;
+    // The answer to Commit(offsets, tag). FailedPrecondition: the group has moved on, or a rebalance is under way.
+    virtual void OnCommitted(uint64_t tag, const absl::Status& status) = 0;
     // Something is wrong that the client itself tries to mend: Unavailable: brokers are down.
     virtual void OnError(const absl::Status& status) = 0;
   };
 
   // `settings` go over the defaults; `listener` and whatever `log` refers to must outlive the consumer.
   static absl::StatusOr<std::unique_ptr<Consumer>> Create(const Settings& settings, Listener* listener, LogCallback log);
-  // Leaves the group (a static member stays in it) and waits for that. Queues must be gone before.
+  // Backs up Close. Queues must be gone before.
   ~Consumer();
 
   absl::Status Subscribe(const std::vector<std::string>& topics);
   // Serves rebalances and errors. REQUIRES: called at least once in max.poll.interval.ms.
   void Poll(int timeout_ms);
-  // Gives everything back: OnRevoked comes from within. Then no member any more.
-  absl::Status Unsubscribe(int timeout_ms);
+  // Leaves the group (a static member stays in it) and waits for that: OnRevoked comes from within. Polling thread.
+  void Close();
 
   // Starts reading. kOffsetBeginning and kOffsetEnd are allowed. The queue of each partition must have been opened before.
   absl::Status Assign(const std::vector<PartitionOffset>& starts);
@@ -101,8 +104,10 @@ class Consumer {
   std::unique_ptr<PartitionQueue> OpenQueue(const TopicPartition& partition);
 
   absl::StatusOr<std::vector<CommittedOffset>> Committed(const std::vector<TopicPartition>& partitions, int timeout_ms);
-  // Commits in one request and waits. FailedPrecondition: the group has moved on, or a rebalance is under way.
-  absl::Status Commit(const std::vector<CommittedOffset>& offsets);
+  // Commits in one request and returns at once; the listener hears of it from within Poll or ServeCommits.
+  absl::Status Commit(const std::vector<CommittedOffset>& offsets, uint64_t tag);
+  // For listeners that wait within OnRevoked: hands over answers to commits, waiting for one at most so long.
+  void ServeCommits(int timeout_ms);
 
   // Ends (or starts) of partitions as their leaders know them now, asked at once and answered in parallel. A partition
   // whose leader did not answer in time has kOffsetUnknown.
