@@ -26,18 +26,27 @@ std::optional<int64_t> ParseRfc3339(std::string_view text) {
 
 std::string FormatRfc3339(int64_t microseconds) {
   const bool whole = microseconds % 1'000'000 == 0;
-  return absl::FormatTime(whole ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(microseconds), absl::UTCTimeZone());
+  return absl::FormatTime(whole ? "%E4Y-%m-%dT%H:%M:%SZ" : "%E4Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(microseconds), absl::UTCTimeZone());
 }
 
 std::optional<int32_t> ParseDate(std::string_view text) {
+  // abseil is content with "2026-1-2" and with white space around it.
+  static constexpr std::string_view kShape = "dddd-dd-dd";
+  if (text.size() != kShape.size()) return std::nullopt;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (kShape[i] == '-' ? text[i] != '-' : text[i] < '0' || text[i] > '9') return std::nullopt;
+  }
   absl::CivilDay day;
-  if (text.size() < 10 || !absl::ParseCivilTime(ToAbsl(text), &day)) return std::nullopt;
+  if (!absl::ParseCivilTime(ToAbsl(text), &day)) return std::nullopt;
   const int64_t days = day - kEpoch;
   if (days < kMinDate || days > kMaxDate) return std::nullopt;
   return static_cast<int32_t>(days);
 }
 
-std::string FormatDate(int32_t days) { return absl::FormatCivilTime(kEpoch + days); }
+std::string FormatDate(int32_t days) {
+  // Not FormatCivilTime, which writes the year 1 with one digit.
+  return absl::FormatTime("%E4Y-%m-%d", absl::FromCivil(kEpoch + days, absl::UTCTimeZone()), absl::UTCTimeZone());
+}
 
 int32_t DayOf(int64_t microseconds) {
   int64_t day = microseconds / kDayUs;

@@ -1,5 +1,6 @@
 #include "codecs/event_decoder.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -190,7 +191,9 @@ bool EventDecoder::DecodeRun(Event* event, Rejection* rejection) const {
       case 5: run.source_status = reader.bytes(); break;
       case 6: run.phase = reader.bytes(); break;
       case 7: run.workflow = reader.bytes(); break;
-      case 8: run.data_date = static_cast<int32_t>(reader.int64()); break;
+      case 8:  // a number that is no date must not be cut to one that is
+        run.data_date = static_cast<int32_t>(std::clamp<int64_t>(reader.int64(), kMinDate - 1, kMaxDate + 1));
+        break;
       case 9: run.started_at_us = reader.int64(); break;
       case 10: run.duration_seconds = reader.float64(); break;
       case 11: run.heartbeat = reader.boolean(); break;

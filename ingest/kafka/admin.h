@@ -14,7 +14,7 @@ struct NewTopic {
   std::string name;
   int32_t partitions = 1;
   int32_t replication = -1;  // -1: the broker's default
-  Settings config;           // e.g. message.timestamp.type
+  Settings config = {};      // e.g. message.timestamp.type
 };
 
 // Makes topics. AlreadyExists counts as done. Each call is a short-lived client.

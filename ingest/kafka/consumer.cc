@@ -117,6 +117,7 @@ struct Consumer::Impl {
   QueuePtr commits;                   // answers to commits
   bool ever_assigned = false;
   bool closed = false;
+  bool silent = false;  // set by the destructor on the polling thread: the listener may be half destroyed
   std::set<TopicPartition> assigned;  // under an eager protocol the whole assignment is set each time
 
   ~Impl() {
@@ -130,13 +131,18 @@ struct Consumer::Impl {
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR && list != nullptr) {
       for (int i = 0; i < list->cnt && error == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) error = list->elems[i].err;
     }
-    impl->listener->OnCommitted(static_cast<uint64_t>(reinterpret_cast<uintptr_t>(tag)), ToStatus(error, "committing"));
+    if (impl->silent) return;
+    impl->listener->OnCommitted(static_cast<uint64_t>(reinterpret_cast<uintptr_t>(tag)), impl->Describe(error, "committing"));
   }
 
   bool eager() const { return std::strcmp(rd_kafka_rebalance_protocol(rk), "EAGER") == 0; }
 
   static void OnRebalance(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque) noexcept {
     auto* impl = static_cast<Impl*>(opaque);
+    if (impl->silent) {
+      impl->AnswerForListener(error, list);
+      return;
+    }
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
       impl->ever_assigned = true;
       impl->listener->OnAssigned(FromList(*list));
@@ -151,7 +157,21 @@ struct Consumer::Impl {
   }
   static void OnError(rd_kafka_t*, int error, const char* reason, void* opaque) noexcept {
     auto* impl = static_cast<Impl*>(opaque);
-    impl->listener->OnError(ToStatus(static_cast<rd_kafka_resp_err_t>(error), reason));
+    if (!impl->silent) impl->listener->OnError(impl->Describe(static_cast<rd_kafka_resp_err_t>(error), reason));
+  }
+  // The group waits for an answer to a rebalance, whoever gives it.
+  void AnswerForListener(rd_kafka_resp_err_t error, const rd_kafka_topic_partition_list_t* list) {
+    if (eager()) {
+      rd_kafka_assign(rk, nullptr);
+    } else if (error == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+      TakeError(rd_kafka_incremental_unassign(rk, list), "closing").IgnoreError();  // it is going away in any case
+    }
+  }
+  // "Fatal" says only that the client gave up; what for is kept apart.
+  absl::Status Describe(rd_kafka_resp_err_t error, const char* reason) const {
+    if (error != RD_KAFKA_RESP_ERR__FATAL) return ToStatus(error, reason);
+    char text[512] = "";
+    return ToStatus(rd_kafka_fatal_error(rk, text, sizeof text), text);
   }
   static void OnLog(const rd_kafka_t* rk, int level, const char* facility, const char* text) noexcept {
     const auto* impl = static_cast<const Impl*>(rd_kafka_opaque(rk));
@@ -191,7 +211,10 @@ absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& setti
   return std::unique_ptr<Consumer>(new Consumer(std::move(impl)));
 }
 
-Consumer::~Consumer() { Close(); }
+Consumer::~Consumer() {
+  impl_->silent = true;
+  Close();
+}
 
 void Consumer::Close() {
   if (impl_->closed) return;
@@ -214,7 +237,7 @@ void Consumer::Poll(int timeout_ms) {
   if (message == nullptr) return;
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     const char* text = rd_kafka_message_errstr(message);
-    impl_->listener->OnError(ToStatus(message->err, text != nullptr ? text : "consumer"));
+    impl_->listener->OnError(impl_->Describe(message->err, text != nullptr ? text : "consumer"));
   }
   rd_kafka_message_destroy(message);
 }
@@ -236,8 +259,13 @@ absl::Status Consumer::Unassign(const std::vector<TopicPartition>& partitions) {
 }
 
 absl::Status Consumer::Restart(const PartitionOffset& start) {
-  PartitionListPtr list = ToList({start.partition}, start.offset);
-  return TakeError(rd_kafka_seek_partitions(impl_->rk, list.get(), 10'000), "seeking " + ToString(start.partition));
+  // Not a seek: after an offset out of range librdkafka 2.0.2 takes one, answers that all is well, and reads nothing.
+  const std::string what = "restarting " + ToString(start.partition);
+  if (impl_->eager()) return absl::FailedPreconditionError(what + ": needs partition.assignment.strategy cooperative-sticky");
+  const PartitionListPtr list = ToList({start.partition}, start.offset);
+  absl::Status given_up = TakeError(rd_kafka_incremental_unassign(impl_->rk, list.get()), what);
+  if (!given_up.ok()) return given_up;
+  return TakeError(rd_kafka_incremental_assign(impl_->rk, list.get()), what);
 }
 
 std::unique_ptr<PartitionQueue> Consumer::OpenQueue(const TopicPartition& partition) {
@@ -271,9 +299,9 @@ absl::Status Consumer::Commit(const std::vector<CommittedOffset>& offsets, uint6
     entry->metadata = rd_kafka_mem_malloc(nullptr, offset.metadata.size());  // freed with the list
     std::memcpy(entry->metadata, offset.metadata.data(), offset.metadata.size());
   }
-  return ToStatus(rd_kafka_commit_queue(impl_->rk, list.get(), impl_->commits.get(), &Impl::OnCommit,
-                                        reinterpret_cast<void*>(static_cast<uintptr_t>(tag))),
-                  "committing");
+  return impl_->Describe(rd_kafka_commit_queue(impl_->rk, list.get(), impl_->commits.get(), &Impl::OnCommit,
+                                               reinterpret_cast<void*>(static_cast<uintptr_t>(tag))),
+                         "committing");
 }
 
 void Consumer::ServeCommits(int timeout_ms) { rd_kafka_queue_poll_callback(impl_->commits.get(), timeout_ms); }

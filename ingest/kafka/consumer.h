@@ -81,19 +81,21 @@ class Consumer {
     virtual void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) = 0;
     // The answer to Commit(offsets, tag). FailedPrecondition: the group has moved on, or a rebalance is under way.
     virtual void OnCommitted(uint64_t tag, const absl::Status& status) = 0;
-    // Something is wrong that the client itself tries to mend: Unavailable: brokers are down.
+    // Something is wrong that the client itself tries to mend: Unavailable: brokers are down; NotFound: a topic is not
+    // there yet. But FailedPrecondition is the end: another member has this one's group.instance.id.
     virtual void OnError(const absl::Status& status) = 0;
   };
 
   // `settings` go over the defaults; `listener` and whatever `log` refers to must outlive the consumer.
   static absl::StatusOr<std::unique_ptr<Consumer>> Create(const Settings& settings, Listener* listener, LogCallback log);
-  // Backs up Close. Queues must be gone before.
+  // Backs up Close, without a word to the listener. Queues must be gone before.
   ~Consumer();
 
   absl::Status Subscribe(const std::vector<std::string>& topics);
   // Serves rebalances and errors. REQUIRES: called at least once in max.poll.interval.ms.
   void Poll(int timeout_ms);
-  // Leaves the group (a static member stays in it) and waits for that: OnRevoked comes from within. Polling thread.
+  // Leaves the group (a static member stays in it) and waits for that, a few seconds if no broker answers: OnRevoked
+  // comes from within. Polling thread.
   void Close();
 
   // Starts reading. kOffsetBeginning and kOffsetEnd are allowed. The queue of each partition must have been opened before.

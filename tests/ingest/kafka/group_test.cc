@@ -1,0 +1,205 @@
+// Consumer groups on a real broker: members come and go, partitions move, nothing is lost or read twice.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "ingest/kafka/consumer.h"
+#include "ingest/kafka/member.h"
+#include "ingest/kafka/producer.h"
+#include "kafka/broker_fixture.h"
+
+namespace runledger::test {
+namespace {
+
+using kafka::TopicPartition;
+
+constexpr int kPartitions = 6;
+constexpr int kTimeoutMs = 10'000;
+
+class KafkaGroup : public BrokerTest {
+ protected:
+  std::string MakeTopic(int partitions) {
+    std::string topic = FreshName("group-topic");
+    const absl::Status made = broker().CreateTopic(topic, partitions);
+    EXPECT_TRUE(made.ok()) << made;
+    return topic;
+  }
+  kafka::Settings Group() { return GroupSettings(broker().bootstrap(), FreshName("group")); }
+};
+
+// Where the group stands, as delivery would commit it: a partition goes on where its last owner stopped.
+class Positions {
+ public:
+  Member::StartAt start_at() {
+    return [this](const TopicPartition& partition) { return next_[partition]; };
+  }
+  // Takes in what the member has read since the last call; false if a record came twice or out of order.
+  bool Advance(const Member& member, size_t* seen) {
+    for (; *seen < member.records().size(); ++*seen) {
+      const ReadRecord& record = member.records()[*seen];
+      if (record.offset != next_[record.partition]++) return false;
+    }
+    return true;
+  }
+  int64_t total() const {
+    int64_t sum = 0;
+    for (const auto& [partition, next] : next_) sum += next;
+    return sum;
+  }
+
+ private:
+  std::map<TopicPartition, int64_t> next_;
+};
+
+TEST_F(KafkaGroup, MembersJoinAndLeaveAndEveryRecordIsReadOnce) {
+  const std::string topic = MakeTopic(kPartitions);
+  const kafka::Settings settings = Group();
+  Positions positions;
+  auto producer = kafka::Producer::Create(broker().client(), {}, {});
+  ASSERT_TRUE(producer.ok());
+  int64_t written = 0;
+  const auto write_some = [&] {
+    for (int i = 0; i < 60; ++i, ++written) {
+      kafka::OutgoingMessage message;
+      message.topic = topic;
+      message.partition = static_cast<int32_t>(written % kPartitions);
+      message.value = "v";
+      ASSERT_TRUE((*producer)->Produce(message, 0).ok());
+    }
+    (*producer)->Poll(0);
+  };
+
+  auto first = std::make_unique<Member>(settings, std::vector{topic}, positions.start_at());
+  size_t first_seen = 0;
+  bool in_order = true;
+  ASSERT_TRUE(StepUntil({first.get()}, [&] {
+    write_some();
+    in_order = in_order && positions.Advance(*first, &first_seen);
+    return first->assigned().size() == kPartitions && first_seen > 500;
+  }));
+  ASSERT_TRUE(in_order);
+
+  auto second = std::make_unique<Member>(settings, std::vector{topic}, positions.start_at());
+  size_t second_seen = 0;
+  const auto advance_both = [&] {
+    in_order = in_order && positions.Advance(*first, &first_seen) && positions.Advance(*second, &second_seen);
+  };
+  ASSERT_TRUE(StepUntil({first.get(), second.get()}, [&] {
+    write_some();
+    advance_both();
+    return first->assigned().size() == kPartitions / 2 && second->assigned().size() == kPartitions / 2 &&
+           second_seen > 500;
+  }));
+  EXPECT_TRUE(in_order);
+  EXPECT_EQ(second->revocations(), 0);
+
+  // The first one goes, in order: what it has not read is the second one's.
+  first->consumer().Close();
+  EXPECT_TRUE(first->assigned().empty());
+  EXPECT_FALSE(first->lost());
+  EXPECT_TRUE(first->assign_status().ok()) << first->assign_status();
+  first.reset();
+  ASSERT_TRUE(StepUntil({second.get()}, [&] {
+    in_order = in_order && positions.Advance(*second, &second_seen);
+    return second->assigned().size() == kPartitions;
+  }));
+  write_some();
+  ASSERT_TRUE((*producer)->Flush(kTimeoutMs).ok());
+  ASSERT_TRUE(StepUntil({second.get()}, [&] {
+    in_order = in_order && positions.Advance(*second, &second_seen);
+    return positions.total() == written;
+  }));
+  EXPECT_TRUE(in_order);
+  EXPECT_EQ(second->revocations(), 0);
+  EXPECT_TRUE(second->assign_status().ok()) << second->assign_status();
+}
+
+TEST_F(KafkaGroup, AMemberThatIsDestroyedGivesItsPartitionsBackWithoutAWord) {
+  const std::string topic = MakeTopic(2);
+  const kafka::Settings settings = Group();
+  Member stays(settings, {topic});
+  auto leaves = std::make_unique<Member>(settings, std::vector{topic});
+  ASSERT_TRUE(StepUntil({&stays, leaves.get()},
+                        [&] { return stays.assigned().size() == 1 && leaves->assigned().size() == 1; }));
+  leaves.reset();  // its listener is half destroyed by then and must not be called
+  EXPECT_TRUE(StepUntil(
+      {&stays}, [&] { return stays.assigned().size() == 2; }, std::chrono::seconds(5)))
+      << "a member that leaves is missed at once, not only after its session has timed out";
+}
+
+TEST_F(KafkaGroup, AStaticMemberThatComesBackMovesNothing) {
+  const std::string topic = MakeTopic(4);
+  kafka::Settings settings = Group();
+  settings["session.timeout.ms"] = "30000";
+  kafka::Settings returning = settings;
+  settings["group.instance.id"] = "stays";
+  returning["group.instance.id"] = "returns";
+  Member stays(settings, {topic});
+  auto member = std::make_unique<Member>(returning, std::vector{topic});
+  ASSERT_TRUE(StepUntil({&stays, member.get()},
+                        [&] { return stays.assigned().size() == 2 && member->assigned().size() == 2; }));
+  const std::set<TopicPartition> before = member->assigned();
+  const std::set<TopicPartition> others = stays.assigned();
+  const int revocations = stays.revocations();
+
+  member.reset();
+  member = std::make_unique<Member>(returning, std::vector{topic});
+  ASSERT_TRUE(StepUntil({&stays, member.get()}, [&] { return member->assigned().size() == 2; }));
+  EXPECT_EQ(member->assigned(), before);
+  EXPECT_EQ(stays.assigned(), others);
+  EXPECT_EQ(stays.revocations(), revocations);
+}
+
+TEST_F(KafkaGroup, ASecondMemberOfTheSameStaticNameFencesTheFirst) {
+  const std::string topic = MakeTopic(1);
+  kafka::Settings settings = Group();
+  settings["group.instance.id"] = "same";
+  Member first(settings, {topic});
+  ASSERT_TRUE(StepUntil({&first}, [&] { return first.assigned().size() == 1; }));
+  Member second(settings, {topic});
+  ASSERT_TRUE(StepUntil({&first, &second}, [&] {
+    return second.assigned().size() == 1 && std::any_of(first.errors().begin(), first.errors().end(),
+                                                        [](const auto& e) { return absl::IsFailedPrecondition(e); });
+  })) << (first.errors().empty() ? "no error" : first.errors().back().ToString());
+  const absl::Status refused = first.Commit({{{topic, 0}, 1, "late"}});
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_TRUE(second.Commit({{{topic, 0}, 0, "owner"}}).ok());
+}
+
+TEST_F(KafkaGroup, ATopicThatIsMadeAfterSubscribingIsAssigned) {
+  const std::string topic = FreshName("made-later");
+  Member member(Group(), {topic});
+  ASSERT_TRUE(StepUntil({&member}, [&] { return !member.errors().empty(); }));
+  EXPECT_TRUE(absl::IsNotFound(member.errors().front())) << member.errors().front();
+  EXPECT_TRUE(absl::IsNotFound(member.consumer().PartitionCount(topic, kTimeoutMs).status()));
+  ASSERT_TRUE(broker().CreateTopic(topic, 3).ok());
+  ASSERT_TRUE(StepUntil({&member}, [&] { return member.assigned().size() == 3; }));
+  EXPECT_EQ(member.consumer().PartitionCount(topic, kTimeoutMs).value(), 3);
+  WriteValues(broker().bootstrap(), {topic, 2}, 5);
+  EXPECT_TRUE(StepUntil({&member}, [&] { return member.records().size() == 5; }));
+}
+
+TEST_F(KafkaGroup, AMemberThatDoesNotPollIsReplacedAndItsCommitRefused) {
+  const std::string topic = MakeTopic(1);
+  kafka::Settings settings = Group();
+  settings["max.poll.interval.ms"] = "6000";
+  Member zombie(settings, {topic});
+  ASSERT_TRUE(StepUntil({&zombie}, [&] { return zombie.assigned().size() == 1; }));
+  Member heir(settings, {topic});
+  ASSERT_TRUE(StepUntil({&heir}, [&] { return heir.assigned().size() == 1; }));
+  const absl::Status refused = zombie.Commit({{{topic, 0}, 1, "late"}});
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  ASSERT_TRUE(heir.Commit({{{topic, 0}, 0, "heir"}}).ok());
+  EXPECT_EQ(heir.consumer().Committed({{topic, 0}}, kTimeoutMs).value()[0].metadata, "heir");
+  // The zombie learns of it as soon as it polls.
+  EXPECT_TRUE(StepUntil({&zombie, &heir}, [&] { return zombie.lost(); }));
+}
+
+TEST_F(KafkaGroup, KnowsTheClustersIdentity) {
+  Member member(Group(), {MakeTopic(1)});
+  const std::string id = member.consumer().ClusterId(kTimeoutMs);
+  EXPECT_EQ(id.size(), 22u) << id;  // a base64 UUID
+}
+
+}  // namespace
+}  // namespace runledger::test
