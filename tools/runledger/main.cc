@@ -1,0 +1,149 @@
+// The runledger binary: parses the command line and wires commands to what does the work.
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <string>
+
+#include "codecs/table_page.h"
+#include "exporters/prometheus/metric_catalogue.h"
+#include "tools/runledger/config_loader.h"
+#include "tools/runledger/demo.h"
+#include "tools/runledger/exit_status.h"
+#include "tools/runledger/generate_command.h"
+#include "tools/runledger/logging.h"
+#include "tools/runledger/producer_commands.h"
+#include "tools/runledger/questions.h"
+#include "tools/runledger/serve.h"
+#include "tools/runledger/topics.h"
+#include "tools/runledger/version.h"
+
+namespace runledger::tools {
+namespace {
+
+// What every command may need: the configuration, loaded when it is wanted.
+class Settings {
+ public:
+  void AddFlags(CLI::App* command) {
+    command->add_option("--config", file_, "Configuration file (YAML); without it RUNLEDGER_CONFIG, else the defaults");
+    command->add_option("--log-level", log_level_, "trace, debug, info, warning, error, off")->capture_default_str();
+  }
+  // Runs `use` with the configuration, or says what is wrong with it.
+  int With(const std::function<int(const Config&)>& use) const {
+    const auto config = LoadConfigFile(file_, ProcessEnvironment());
+    if (!config.ok()) {
+      std::fprintf(stderr, "%s\n", std::string(config.status().message()).c_str());
+      return kWrongUse;
+    }
+    return use(*config);
+  }
+  std::shared_ptr<spdlog::logger> logger() const { return MakeLogger(log_level_); }
+
+ private:
+  std::string file_;
+  std::string log_level_ = "info";
+};
+
+void AddServe(CLI::App* app, int* status) {
+  auto settings = std::make_shared<Settings>();
+  CLI::App* command = app->add_subcommand("serve", "Read the log, keep the state of all runs, answer over HTTP, write the history");
+  settings->AddFlags(command);
+  command->callback([=] { *status = settings->With([&](const Config& config) { return Serve(config, settings->logger()); }); });
+}
+
+void AddSetup(CLI::App* app, int* status) {
+  auto settings = std::make_shared<Settings>();
+  auto partitions = std::make_shared<int>(12);
+  auto replication = std::make_shared<int>(0);
+  CLI::App* command = app->add_subcommand("setup", "Make the topics that do not exist: events (LogAppendTime) and dead letters");
+  settings->AddFlags(command);
+  command->add_option("--partitions", *partitions, "Partitions of an events topic")->check(CLI::Range(1, 10'000))->capture_default_str();
+  command->add_option("--replication", *replication, "Replicas; 0: the broker's default")->check(CLI::Range(0, 100));
+  command->callback([=] {
+    *status = settings->With([&](const Config& config) {
+      const absl::Status made = CreateTopics(config, *partitions, *replication);
+      if (!made.ok()) {
+        std::fprintf(stderr, "runledger: %s\n", std::string(made.message()).c_str());
+        return kFailed;
+      }
+      for (const ingest::TopicOptions& topic : config.topics) {
+        if (topic.own) std::printf("topic %s is there\n", topic.name.c_str());
+      }
+      std::printf("topic %s is there\n", config.dead_letter_topic.c_str());
+      return kFine;
+    });
+  });
+}
+
+void AddConfig(CLI::App* app, int* status) {
+  CLI::App* config = app->add_subcommand("config", "Check the configuration, or print what there is to configure");
+  config->require_subcommand(1);
+  auto settings = std::make_shared<Settings>();
+  CLI::App* check = config->add_subcommand("check", "Report every problem of the configuration; exit status 2 if there is one");
+  settings->AddFlags(check);
+  check->callback([=] {
+    *status = settings->With([](const Config& loaded) {
+      std::printf("the configuration is fine: %zu topic(s), warehouse %s, %zu entries of jobs\n", loaded.topics.size(), loaded.warehouse_kind.c_str(),
+                  loaded.policies.rules().size());
+      return kFine;
+    });
+  });
+  const auto print = [&](const char* name, const char* help, std::string (*page)()) {
+    config->add_subcommand(name, help)->callback([=] { std::fputs(page().c_str(), stdout); });
+  };
+  print("reference", "Print the page of all settings (Markdown)", &ConfigurationPage);
+  print("metrics", "Print the page of all metrics (Markdown)", &exporters::MetricsPage);
+  print("tables", "Print the page of the table and its views (Markdown)", &codecs::TablePage);
+}
+
+void AddQuestions(CLI::App* app, int* status) {
+  auto options = std::make_shared<QuestionOptions>();
+  CLI::App* of_jobs = app->add_subcommand("status", "Is anything stuck? All jobs, or one with its runs. Exit status 1 if something is stale, 3 if unknown");
+  of_jobs->add_option("job", options->job, "A job");
+  AddInstanceFlags(of_jobs, options.get());
+  of_jobs->callback([=] { *status = Status(*options); });
+
+  CLI::App* runs = app->add_subcommand("runs", "Runs: open ones first, then those that ended last");
+  runs->add_option("job", options->job, "Of one job");
+  runs->add_option("--status", options->status, "running, success, no_data, partial, skipped, failed, aborted");
+  runs->add_option("--date", options->date, "Data date, 2026-01-12");
+  runs->add_flag("--stale", options->stale, "Only stale ones");
+  runs->add_option("--limit", options->limit, "At most so many")->check(CLI::Range(1, 10'000))->capture_default_str();
+  runs->add_option("--warehouse", options->warehouse, "Ask this SQLite warehouse instead of a running instance");
+  AddInstanceFlags(runs, options.get());
+  runs->callback([=] { *status = Runs(*options); });
+
+  CLI::App* trace = app->add_subcommand("trace", "Find a run by any part of its id");
+  trace->add_option("fragment", options->fragment, "Part of a run id, e.g. fea26b01")->required();
+  trace->add_option("--limit", options->limit, "At most so many")->check(CLI::Range(1, 10'000));
+  trace->add_option("--warehouse", options->warehouse, "Ask this SQLite warehouse instead of a running instance");
+  AddInstanceFlags(trace, options.get());
+  trace->callback([=] { *status = Trace(*options); });
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("runledger: every run of every job accounted for");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", kVersion);
+  int status = kFine;
+  AddServe(&app, &status);
+  AddProducerCommands(&app, &status);
+  AddQuestions(&app, &status);
+  AddSetup(&app, &status);
+  AddGenerate(&app, &status);
+  AddDemo(&app, &status);
+  AddConfig(&app, &status);
+  app.add_subcommand("version", "Print the version")->callback([] { std::printf("runledger %s\n", kVersion); });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);  // prints help, version or what is wrong
+    return code == 0 ? kFine : kWrongUse;
+  }
+  return status;
+}
+
+}  // namespace
+}  // namespace runledger::tools
+
+int main(int argc, char** argv) { return runledger::tools::Main(argc, argv); }
