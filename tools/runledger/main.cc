@@ -9,6 +9,7 @@
 #include "exporters/prometheus/metric_catalogue.h"
 #include "tools/runledger/config_loader.h"
 #include "tools/runledger/demo.h"
+#include "tools/runledger/exec_options.h"
 #include "tools/runledger/exit_status.h"
 #include "tools/runledger/generate_command.h"
 #include "tools/runledger/logging.h"
@@ -127,7 +128,8 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", kVersion);
   int status = kFine;
   AddServe(&app, &status);
-  AddProducerCommands(&app, &status);
+  const CommandLine line = SplitCommandLine(argc, argv);
+  AddProducerCommands(&app, line.command, &status);
   AddQuestions(&app, &status);
   AddSetup(&app, &status);
   AddGenerate(&app, &status);
@@ -135,7 +137,7 @@ int Main(int argc, char** argv) {
   AddConfig(&app, &status);
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("runledger %s\n", kVersion); });
   try {
-    app.parse(argc, argv);
+    app.parse({line.ours.rbegin(), line.ours.rend()});  // CLI11 takes them last first
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e);  // prints help, version or what is wrong
     return code == 0 ? kFine : kWrongUse;
