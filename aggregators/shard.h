@@ -51,6 +51,7 @@ struct RunInfo {
 
 struct RunQuery {
   std::string job;       // empty: all
+  std::string run_id;    // the whole run id; empty: all
   std::string fragment;  // part of the run id; empty: all
   std::optional<codecs::Status> status;
   std::optional<int32_t> data_date;

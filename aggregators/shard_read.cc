@@ -132,14 +132,16 @@ std::vector<RunInfo> Shard::FindRuns(const RunQuery& query) const {
     job = jobs_.Find(query.job);
     if (job == JobTable::kNone) return {};
   }
-  const auto has_fragment = [&](std::string_view run_id) { return run_id.find(query.fragment) != std::string_view::npos; };
+  const auto is_asked_for = [&](std::string_view run_id) {
+    return query.run_id.empty() ? run_id.find(query.fragment) != std::string_view::npos : run_id == query.run_id;
+  };
 
   std::vector<RunTable::Ref> refs;
   if (!query.status || *query.status == codecs::Status::kRunning) {
     const auto consider = [&](RunTable::Ref ref) {
       const OpenRun& run = runs_.open(ref);
       if ((query.stale_only && !run.stale) || (query.data_date && *query.data_date != run.data_date)) return;
-      if (has_fragment(runs_.RunIdOf(run))) refs.push_back(ref);
+      if (is_asked_for(runs_.RunIdOf(run))) refs.push_back(ref);
     };
     if (job != JobTable::kNone) {
       std::for_each(jobs_[job].starts.begin(), jobs_[job].starts.end(), consider);
@@ -163,7 +165,7 @@ std::vector<RunInfo> Shard::FindRuns(const RunQuery& query) const {
     const ClosedRun& run = runs_.closed(ref);
     if ((job != JobTable::kNone && run.job != job) || (query.status && *query.status != run.status)) return true;
     const ClosedText text = runs_.TextOf(run);
-    if ((query.data_date && *query.data_date != text.data_date) || !has_fragment(text.run_id)) return true;
+    if ((query.data_date && *query.data_date != text.data_date) || !is_asked_for(text.run_id)) return true;
     found.push_back(InfoOfClosed(ref));
     return true;
   });

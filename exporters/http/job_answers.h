@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "aggregators/published.h"
+#include "exporters/http/as_of.h"
+#include "exporters/http/json_answer.h"
+#include "ingest/partition_directory.h"
+
+namespace runledger::exporters {
+
+// One job as answers show it, over all partitions that hold it.
+struct JobAnswer {
+  std::shared_ptr<const aggregators::JobLabels> names;
+  std::vector<ingest::TopicPartition> partitions;
+  // Of one partition: as published. Of several: added up; what has no sum is then not known.
+  aggregators::JobBlock block;
+  AsOf as_of;
+
+  bool in_one_partition() const { return partitions.size() == 1; }
+  bool judged() const { return block.live && as_of.watermark_us() != aggregators::kNever; }
+  // Something about it that somebody should look at.
+  bool needs_attention() const;
+};
+
+struct PartitionAnswer {
+  ingest::TopicPartition partition;
+  aggregators::ShardPositions positions;
+};
+
+// Copies of what all partitions had published, each partition as of one moment.
+struct JobAnswers {
+  AsOf as_of;
+  std::vector<JobAnswer> jobs;  // by name
+  std::vector<PartitionAnswer> partitions;
+};
+// Any thread; waits for nothing. A partition that is being restored shows no jobs.
+JobAnswers CollectJobs(const ingest::PartitionDirectory& directory);
+
+Json JobJson(const JobAnswer& job);
+
+}  // namespace runledger::exporters
