@@ -18,6 +18,12 @@ std::string NormalizeKey(std::string_view key) {
   return out;
 }
 
+// A tree of the text; discarded() if it is no JSON.
+nlohmann::json ParseTree(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return nlohmann::json(nlohmann::json::value_t::discarded);  // see ParseJson
+  return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
 // Only looks.
 class JsonChecker : public JsonSax {
  public:
@@ -103,7 +109,7 @@ std::string WrapErrors(std::string_view text) {
     AppendJsonString(message, &out);
     return out + "}";
   };
-  const nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json value = ParseTree(text);
   if (value.is_discarded()) return "[" + wrapped(text) + "]";
   if (value.is_string()) return "[" + wrapped(value.get_ref<const std::string&>()) + "]";
   if (value.is_object()) return "[" + std::string(text) + "]";
@@ -121,7 +127,7 @@ std::string WrapErrors(std::string_view text) {
 
 FirstError FirstOfErrors(std::string_view wrapped) {
   FirstError first;
-  const nlohmann::json value = nlohmann::json::parse(wrapped, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json value = ParseTree(wrapped);
   if (!value.is_array() || value.empty() || !value[0].is_object()) return first;
   const auto text = [&](const char* name) {
     const auto found = value[0].find(name);

@@ -10,6 +10,7 @@
 #include "codecs/hash.h"
 #include "codecs/json.h"
 #include "codecs/json_sax.h"
+#include "codecs/utf8.h"
 #include "codecs/wire.h"
 
 namespace runledger::codecs {
@@ -188,7 +189,7 @@ class EventReader : public JsonSax {
       case Top::kTime: {
         const auto time = ToTimestamp(value);
         if (!time) {
-          return Reject(Category::kSemantic, absl::StrCat("event time '", std::string(value.text.substr(0, 64)),
+          return Reject(Category::kSemantic, absl::StrCat("event time '", std::string(Utf8Prefix(value.text, 64)),
                                                           "' is neither microseconds nor RFC 3339 with a zone (2026-01-12T11:30:08Z)"));
         }
         event_.Int64(2, *time);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "codecs/json.h"
+#include "codecs/utf8.h"
 
 namespace runledger::codecs {
 
@@ -69,6 +70,7 @@ class JsonSax : public nlohmann::json_sax<nlohmann::json> {
 
   bool too_deep() const { return too_deep_; }
   const std::string& error() const { return error_; }
+  friend bool ParseJson(std::string_view text, JsonSax* sax);
   // Containers that are open. While OnOpen and OnClose run, the container itself is not counted.
   int depth() const { return depth_; }
 
@@ -114,7 +116,8 @@ class JsonSax : public nlohmann::json_sax<nlohmann::json> {
     // "[json.exception.parse_error.101] parse error at line 1, column 5: ..." without the library's own prefix.
     const std::string_view what = e.what();
     const size_t colon = what.find("column");
-    error_ = colon == std::string_view::npos ? "at byte " + std::to_string(position) : std::string(what.substr(colon));
+    // It quotes what it last read, malformed bytes included.
+    error_ = colon == std::string_view::npos ? "at byte " + std::to_string(position) : Utf8OrReplacement(what.substr(colon));
     return false;
   }
   bool Open(bool object) {
@@ -139,6 +142,8 @@ class JsonSax : public nlohmann::json_sax<nlohmann::json> {
 
 // False if the text is no JSON or a hook said no; sax->error() then has the reason. Never throws.
 inline bool ParseJson(std::string_view text, JsonSax* sax) {
+  // nlohmann takes a NUL for the end and never looks at what stands behind it.
+  if (text.find('\0') != std::string_view::npos) return sax->Fail("it holds a NUL character");
   nlohmann::json_sax<nlohmann::json>* const base = sax;
   return nlohmann::json::sax_parse(text.begin(), text.end(), base, nlohmann::json::input_format_t::json, /*strict=*/true);
 }

@@ -57,7 +57,7 @@ class RowEncoder {
   ColumnRefusal Check(const Event& event) const;
 
   // Fills the row. `refused` is empty, or "column: reason": then the row keeps only its core. REQUIRES: Check() found
-  // nothing, or `refused` says what. The event must outlive the use of the row.
+  // nothing, or `refused` says what. The event and `refused` must outlive the use of the row.
   void Encode(const RowPlace& place, const Event& event, std::string_view refused, Row* row) const;
 
  private:

@@ -26,7 +26,7 @@ class WireReader {
   bool Next() {
     if (at_ == end_) return false;
     uint64_t tag;
-    if (!ReadVarint(&tag)) return false;
+    if (!ReadShort(&tag)) return false;
     const uint64_t field = tag >> 3;
     if (field == 0 || field > kMaxFieldNumber) return Fail("a field number is out of range");
     field_ = static_cast<uint32_t>(field);
@@ -86,9 +86,16 @@ class WireReader {
     return Fail("a number has more than 10 bytes");
   }
 
+  // A tag or a length: no parser takes more than five bytes for one, however many of them are padding.
+  bool ReadShort(uint64_t* value) {
+    const uint8_t* const start = at_;
+    if (!ReadVarint(value)) return false;
+    return at_ - start <= 5 || Fail("a tag or length has more than 5 bytes");
+  }
+
   bool ReadBytes() {
     uint64_t size;
-    if (!ReadVarint(&size)) return false;
+    if (!ReadShort(&size)) return false;
     if (size > static_cast<uint64_t>(end_ - at_)) return Fail("a length reaches past the end");
     bytes_ = {reinterpret_cast<const char*>(at_), static_cast<size_t>(size)};
     at_ += size;

@@ -262,6 +262,8 @@ TEST(EventDecoder, RefusesBytesThatAreNoEvent) {
               "abc",
        Category::kDecode},
       {"a number without end", good + std::string(11, '\xff'), Category::kDecode},
+      {"a tag of six bytes", good + std::string("\x8a\x80\x80\x80\x80\x00\x00", 7), Category::kDecode},
+      {"a length of six bytes", good + std::string("\x7a\x80\x80\x80\x80\x80\x00", 7), Category::kDecode},
       {"two bodies", with([](auto* w) { w->Bytes(11, ""); }), Category::kSchema},
       {"the same body twice", with([](auto* w) { w->Bytes(10, ""); }), Category::kSchema},
       {"id of another wire type", with([](auto* w) { w->Number(1, 1); }), Category::kDecode},

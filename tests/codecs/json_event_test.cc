@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codecs/hash.h"
+#include "codecs/utf8.h"
 #include "codecs/wire_events.h"
 
 namespace runledger::codecs {
@@ -247,6 +248,15 @@ TEST(JsonEvent, RefusesWhatIsNoEvent) {
     EXPECT_NE(result.rejection.text.find(c.says), std::string::npos) << c.text << ": " << result.rejection.text;
     EXPECT_NE(result.rejection.text, "") << c.text;
   }
+}
+
+TEST(JsonEvent, ARefusalIsUtf8WhateverItQuotes) {
+  const Converted cut = Convert(R"({"event_time":")" + std::string(63, 'x') + R"(é","run":{}})");
+  EXPECT_FALSE(cut.ok);
+  EXPECT_TRUE(IsUtf8(cut.rejection.text)) << cut.rejection.text;
+  const Converted malformed = Convert("{\"event_time\":\"\xff\xe9\"}");
+  EXPECT_FALSE(malformed.ok);
+  EXPECT_TRUE(IsUtf8(malformed.rejection.text)) << malformed.rejection.text;
 }
 
 TEST(JsonEvent, NestingIsBounded) {

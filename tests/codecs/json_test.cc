@@ -30,6 +30,16 @@ TEST(Json, SaysWhetherATextIsJsonAndWhyNot) {
       << JsonError("{\"a\": }", 10, nullptr);
 }
 
+// Found by fuzzing: the library takes a NUL for the end of the text.
+TEST(Json, NothingHidesBehindANul) {
+  const std::string hidden("{}\0garbage", 10);
+  EXPECT_FALSE(IsJson(hidden));
+  EXPECT_NE(JsonError(hidden, 10, nullptr).find("NUL"), std::string::npos);
+  EXPECT_FALSE(IsJson(std::string_view("\"a\0b\"", 5)));
+  EXPECT_EQ(WrapErrors(hidden), R"([{"error_message":"{}\u0000garbage"}])");
+  EXPECT_EQ(FirstOfErrors(std::string("[{\"error_type\":\"E\"}]\0", 22)).type, "");
+}
+
 TEST(Json, NestingIsBounded) {
   EXPECT_TRUE(IsJson(Nested(8), 8));
   bool too_deep = false;
