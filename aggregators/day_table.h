@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -41,10 +42,39 @@ class DayTable {
   void RemoveJob(uint32_t job);
   size_t size() const;
 
+  // For snapshots. Days stand in slots, which stay theirs while they are kept. From Mark on, a day that was there then
+  // and has another mark is handed to `before_change` before it changes or goes for the first time, and gets the mark;
+  // new days have it from the first. An empty callback: nobody wants to know.
+  using SlotCallback = std::function<void(uint32_t slot)>;
+  void Mark(uint8_t mark, SlotCallback before_change) {
+    mark_ = mark;
+    before_change_ = std::move(before_change);
+  }
+  uint32_t end() const;  // one more than the greatest slot ever used
+  struct Entry {
+    uint32_t job = 0;
+    int32_t data_date = 0;
+    bool used = false;
+    uint8_t mark = 0;
+    DayState state;
+  };
+  Entry& entry(uint32_t slot);
+  // Puts a day back. REQUIRES: it is not there.
+  void Restore(uint32_t job, int32_t data_date, const DayState& state);
+  int32_t log_day() const { return log_day_; }
+  void RestoreLogDay(int32_t log_day) { log_day_ = log_day; }
+
  private:
   struct Map;
 
+  Entry& Slot(uint32_t job, int32_t data_date);
+  void BeforeChange(uint32_t slot, Entry& entry);
+  template <typename Condition>
+  void RemoveIf(Condition condition);
+
   const int days_;
+  uint8_t mark_ = 0;
+  SlotCallback before_change_;
   int32_t log_day_ = INT32_MIN;
   std::unique_ptr<Map> map_;
 };

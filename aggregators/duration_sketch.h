@@ -28,6 +28,14 @@ class DurationSketch {
   }
   uint64_t total() const { return total_; }
 
+  static constexpr size_t kBuckets = 64;
+  // For snapshots.
+  const std::array<uint32_t, kBuckets>& counts() const { return counts_; }
+  void Restore(size_t bucket, uint32_t count) {
+    total_ += count;
+    counts_[bucket] += count;
+  }
+
  private:
   static size_t BucketOf(double seconds) {
     const double ms = seconds * 1000;
@@ -36,7 +44,6 @@ class DurationSketch {
     return bucket < kBuckets ? bucket : kBuckets - 1;
   }
 
-  static constexpr size_t kBuckets = 64;
   std::array<uint32_t, kBuckets> counts_{};
   uint64_t total_ = 0;
 };

@@ -53,6 +53,12 @@ uint32_t JobTable::Intern(std::string_view name, bool* is_new) {
     number = end();
     jobs_.push_back(std::make_unique<Job>());
   }
+  Fill(number, name, policy);
+  *is_new = true;
+  return number;
+}
+
+void JobTable::Fill(uint32_t number, std::string_view name, const JobPolicy& policy) {
   Job& job = *jobs_[number];
   job.policy = &policy;
   job.name_hash = codecs::Hash64(name);
@@ -60,8 +66,21 @@ uint32_t JobTable::Intern(std::string_view name, bool* is_new) {
   job.labels = std::make_shared<JobLabels>(JobLabels{std::string(name), policy.phase, policy.display_name, policy.priority,
                                                      policy.stale_after_us, policy.staleness_threshold_us});
   index_->numbers.emplace(name, number);
-  *is_new = true;
-  return number;
+}
+
+bool JobTable::Restore(std::string_view name, uint32_t number) {
+  const JobPolicy& policy = policies_->Find(name);
+  if (!policy.enabled) return false;
+  while (end() <= number) jobs_.push_back(std::make_unique<Job>());
+  Fill(number, name, policy);
+  return true;
+}
+
+void JobTable::FinishRestoring() {
+  free_.clear();
+  for (uint32_t number = end(); number-- > 0;) {
+    if (!exists(number)) free_.push_back(number);
+  }
 }
 
 void JobTable::Remove(uint32_t number) {

@@ -26,6 +26,7 @@ struct Job {
   int64_t first_event_us = INT64_MAX;  // least event time of a live event: since when it could have succeeded
   uint32_t last_log_s = 0;             // log time of the newest event, in whole seconds
   bool phase_fixed = false;            // the label has its value
+  uint8_t mark = 0;                    // the snapshot's own
 };
 
 // The jobs of a shard, numbered in the order of first sight. Numbers of removed jobs are used again. One thread.
@@ -41,6 +42,10 @@ class JobTable {
   // The job's number; kNone if the configuration disables it. `*is_new` is set if it was not known before.
   uint32_t Intern(std::string_view name, bool* is_new);
   uint32_t Find(std::string_view name) const;
+  // Puts a job back under its number; false if the configuration disables it. REQUIRES: neither is in use.
+  bool Restore(std::string_view name, uint32_t number);
+  // Once all are back: the numbers between them are free.
+  void FinishRestoring();
   void Remove(uint32_t number);
 
   Job& operator[](uint32_t number) { return *jobs_[number]; }
@@ -51,6 +56,8 @@ class JobTable {
 
  private:
   struct Index;
+
+  void Fill(uint32_t number, std::string_view name, const JobPolicy& policy);
 
   std::shared_ptr<const JobPolicies> policies_;
   std::vector<std::unique_ptr<Job>> jobs_;

@@ -33,6 +33,17 @@ class LogClock {
 
   int64_t now_us() const { return now_us_; }
 
+  // For snapshots.
+  struct State {
+    int64_t now_us = kUnknown;
+    int64_t pending_us = kUnknown;
+  };
+  State state() const { return {now_us_, pending_us_}; }
+  void Restore(const State& state) {
+    now_us_ = state.now_us;
+    pending_us_ = state.pending_us;
+  }
+
  private:
   int64_t step_us_;
   int64_t now_us_ = kUnknown;

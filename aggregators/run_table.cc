@@ -100,6 +100,10 @@ void RunTable::Grow() {
   }
 }
 
+void RunTable::Reserve(size_t runs) {
+  while (runs * 4 > index_.size() * 3) Grow();
+}
+
 RunTable::Ref RunTable::AddOpen(const codecs::Hash128& id, std::string_view run_id) {
   Ref ref;
   if (!free_slots_.empty()) {

@@ -47,6 +47,7 @@ struct OpenRun {
   int32_t data_date;  // kNoDate: not told
   StartClass start_known;
   codecs::Kind kind;
+  uint8_t mark;  // the snapshot's own
   bool heartbeat : 1;  // it beats
   bool stale : 1;
   bool silent : 1;
@@ -125,6 +126,18 @@ class RunTable {
   ClosedText TextOf(const ClosedRun& run) const;
   void ReplaceText(ClosedRun* run, const ClosedText& text);
 
+  // For snapshots: the run that stands `place` places behind the oldest closed one; the place of a closed run; one more
+  // than the greatest slot of an open run; whether a slot holds one.
+  Ref ClosedRef(uint32_t place) const { return Wrap(closed_begin_ + place) | kClosed; }
+  uint32_t PlaceOf(Ref ref) const {
+    const uint32_t number = ref & ~kClosed;
+    return number >= closed_begin_ ? number - closed_begin_ : number + kClosedNumbers - closed_begin_;
+  }
+  Ref open_end() const { return open_end_; }
+  bool InUse(Ref open_ref) const { return open(open_ref).job != kFreeSlot; }
+  // Makes room for so many runs in all, so that restoring them does not grow the index step by step.
+  void Reserve(size_t runs);
+
   // Calls visit(ref) for every open run, in no particular order; visit must not change the table.
   template <typename Visit>
   void ForEachOpen(Visit visit) const {
@@ -163,8 +176,6 @@ class RunTable {
   size_t HomeOf(uint32_t tag) const { return tag >> shift_; }
   const codecs::Hash128& IdOf(Ref ref) const { return IsClosed(ref) ? closed(ref).id : open(ref).id; }
   static uint32_t Wrap(uint32_t number) { return number < kClosedNumbers ? number : number - kClosedNumbers; }
-  // Of the i-th closed run, the oldest being the first.
-  Ref ClosedRef(uint32_t i) const { return Wrap(closed_begin_ + i) | kClosed; }
   Ref OldestClosed() const { return ClosedRef(0); }
   size_t ClosedChunk(Ref ref) const {
     const uint32_t chunk = (ref & ~kClosed) / kChunk;

@@ -91,6 +91,11 @@ void Shard::Apply(const Event& event) {
   if (number == JobTable::kNone) return;  // disabled
   if (new_job && on_new_job_) on_new_job_(run.job_name);
   Job& job = jobs_[number];
+  if (new_job) {
+    job.mark = snapshot_.mark;
+  } else {
+    BeforeJobChange(number);
+  }
   job.last_log_s = log_s_;
   MarkDirty(number);
 
@@ -158,6 +163,7 @@ void Shard::OpenRunFor(uint32_t number, const codecs::Hash128& id, const Event& 
   }
   const RunTable::Ref ref = runs_.AddOpen(id, run.run_id);
   OpenRun& open = runs_.open(ref);
+  open.mark = snapshot_.mark;
   open.job = number;
   open.last_event_us = event.time_us;
   open.start_us = start.time_us;
@@ -175,6 +181,7 @@ void Shard::OpenRunFor(uint32_t number, const codecs::Hash128& id, const Event& 
 
 // A further sign of life.
 void Shard::UpdateOpen(Job& job, RunTable::Ref ref, const Event& event) {
+  BeforeOpenChange(ref);
   OpenRun& open = runs_.open(ref);
   open.seen_log_s = log_s_;
   open.last_event_us = std::max(open.last_event_us, event.time_us);
@@ -192,6 +199,7 @@ void Shard::UpdateOpen(Job& job, RunTable::Ref ref, const Event& event) {
 }
 
 void Shard::CloseOpen(uint32_t number, RunTable::Ref ref, const Event& event, bool history) {
+  BeforeOpenChange(ref);
   Job& job = jobs_[number];
   const OpenRun& open = runs_.open(ref);
   StartTime start{open.start_known, open.start_us};
@@ -206,6 +214,7 @@ void Shard::CloseOpen(uint32_t number, RunTable::Ref ref, const Event& event, bo
 
 // An event of a run that has ended: a repetition, a late start, or a correction.
 void Shard::UpdateClosed(uint32_t number, RunTable::Ref ref, const Event& event) {
+  BeforeClosedChange(ref);
   Job& job = jobs_[number];
   ClosedRun& closed = runs_.closed(ref);
   StartTime start{closed.start_known, closed.start_us};

@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "aggregators/day_table.h"
 #include "aggregators/deadline_wheel.h"
 #include "aggregators/job_policy.h"
@@ -94,6 +96,17 @@ class Shard {
   using ReadGuard = LeftRight<ShardBlock>::ReadGuard;
   ReadGuard Read() const { return published_.Read(); }
 
+  // Snapshots: the state as of now, as bytes, written piece by piece between records while the fold goes on. What is about
+  // to change is written first, so that all pieces together are this moment and no other.
+  // Begin; then Continue until it returns true, each time with about `budget` bytes more at the end of *out.
+  void BeginSnapshot();
+  bool ContinueSnapshot(size_t budget, std::string* out);
+  void AbortSnapshot();
+  bool snapshotting() const { return snapshot_.active; }
+  // Takes over such a state. DataLoss or InvalidArgument says what is wrong with the bytes; then the shard is of no use.
+  // REQUIRES: nothing was folded yet.
+  absl::Status RestoreSnapshot(std::string_view bytes);
+
   // Questions about single runs: open ones first, then closed ones, the newest first.
   std::vector<RunInfo> FindRuns(const RunQuery& query) const;
   // nullptr: nothing is known of that day.
@@ -144,6 +157,17 @@ class Shard {
   void ForgetJobs();
   void RemoveJob(uint32_t number);
 
+  // A snapshot under way writes what these are about to change.
+  void BeforeJobChange(uint32_t number);
+  void BeforeOpenChange(RunTable::Ref ref);
+  void BeforeClosedChange(RunTable::Ref ref);
+  void WriteCommon(std::string* out) const;
+  void WriteJob(uint32_t number, std::string* out) const;
+  void WriteDay(uint32_t slot, std::string* out);
+  void WriteOpen(RunTable::Ref ref, std::string* out) const;
+  void WriteClosed(RunTable::Ref ref, uint32_t ordinal, std::string* out) const;
+  class Restorer;
+
   void MarkDirty(uint32_t number);
   // When the job is stale unless it succeeds before.
   static int64_t StaleDue(const Job& job);
@@ -184,6 +208,21 @@ class Shard {
     bool corrections = false;
     bool phases = false;
   };
+  // A snapshot under way: how far each table is written.
+  struct SnapshotProgress {
+    bool active = false;
+    uint8_t mark = 0;  // of jobs, days and open runs that are written, or newer than the snapshot
+    uint32_t next_job = 0, jobs_end = 0;
+    uint32_t next_day = 0, days_end = 0;
+    RunTable::Ref next_open = 0, open_end = 0;
+    // Places behind the oldest closed run, which move as closed runs are forgotten.
+    uint32_t next_closed = 0, closed_end = 0, closed_gone = 0;
+    std::unordered_set<RunTable::Ref> closed_written;  // ahead of their turn
+    uint32_t jobs = 0, days = 0, open = 0, closed = 0;  // written
+    std::string early;                                  // written since the last piece
+  };
+  SnapshotProgress snapshot_;
+
   std::array<Changes, 2> changes_;
   int next_copy_ = 1;
   LeftRight<ShardBlock> published_;

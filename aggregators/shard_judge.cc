@@ -129,6 +129,12 @@ void Shard::ForgetClosed() {
     if (!too_old && !too_many) return;
     // Within the horizon of a LogAppendTime topic its events would be taken for news again; on a CreateTime topic always.
     if (!too_old || record_kind_ == TimestampKind::kCreateTime) forgotten_until_us_ = std::max(forgotten_until_us_, oldest.time_us);
+    BeforeClosedChange(runs_.ClosedRef(0));
+    if (snapshot_.active) {
+      ++snapshot_.closed_gone;
+      if (snapshot_.next_closed > 0) --snapshot_.next_closed;
+      if (snapshot_.closed_end > 0) --snapshot_.closed_end;
+    }
     runs_.RemoveOldestClosed();
   }
 }
@@ -148,6 +154,8 @@ void Shard::ForgetOldestOpen() {
     const OpenRun& run = runs_.open(ref);
     const uint32_t number = run.job;
     forgotten_until_us_ = std::max(forgotten_until_us_, run.last_event_us);
+    BeforeOpenChange(ref);
+    BeforeJobChange(number);
     Detach(jobs_[number], ref);
     ++jobs_[number].block.forgotten;
     MarkDirty(number);
@@ -169,6 +177,8 @@ void Shard::ForgetJobs() {
     if (record_kind_ == TimestampKind::kCreateTime) {
       forgotten_until_us_ = std::max(forgotten_until_us_, runs_.open(ref).last_event_us);
     }
+    BeforeOpenChange(ref);
+    BeforeJobChange(number);
     Detach(jobs_[number], ref);
     ++jobs_[number].block.forgotten;
     MarkDirty(number);
@@ -180,6 +190,7 @@ void Shard::ForgetJobs() {
 }
 
 void Shard::RemoveJob(uint32_t number) {
+  BeforeJobChange(number);
   std::erase_if(corrections_, [&](const Correction& c) { return c.job == number; });
   for (Changes& changes : changes_) changes.corrections = true;
   days_.RemoveJob(number);

@@ -8,6 +8,7 @@ namespace runledger::aggregators {
 namespace {
 
 constexpr int64_t kMinuteUs = 60 * kSecondUs;
+constexpr size_t kMinutes = 0, kHours = 1, kDays = 2;  // in Windows::series_
 
 }  // namespace
 
@@ -40,21 +41,21 @@ void BucketSeries::DropThrough(int64_t bucket) {
 
 void Windows::Add(int64_t time_us, int good, int all) {
   if (good == 0 && all == 0) return;
-  minutes_.Add(BucketOf(time_us, kMinuteUs), good, all);
-  hours_.Add(BucketOf(time_us, kHourUs), good, all);
-  days_.Add(BucketOf(time_us, kDayUs), good, all);
+  series_[kMinutes].Add(BucketOf(time_us, kMinuteUs), good, all);
+  series_[kHours].Add(BucketOf(time_us, kHourUs), good, all);
+  series_[kDays].Add(BucketOf(time_us, kDayUs), good, all);
 }
 
 std::array<Outcomes, kWindows> Windows::At(int64_t watermark_us) const {
   const int64_t hour = BucketOf(watermark_us, kHourUs);
-  return {minutes_.Sum(BucketOf(watermark_us, kMinuteUs), 60), hours_.Sum(hour, 24), hours_.Sum(hour, 168),
-          days_.Sum(BucketOf(watermark_us, kDayUs), 30)};
+  return {series_[kMinutes].Sum(BucketOf(watermark_us, kMinuteUs), 60), series_[kHours].Sum(hour, 24), series_[kHours].Sum(hour, 168),
+          series_[kDays].Sum(BucketOf(watermark_us, kDayUs), 30)};
 }
 
 void Windows::Forget(int64_t watermark_us) {
-  minutes_.DropThrough(BucketOf(watermark_us, kMinuteUs) - 60);
-  hours_.DropThrough(BucketOf(watermark_us, kHourUs) - 168);
-  days_.DropThrough(BucketOf(watermark_us, kDayUs) - 30);
+  series_[kMinutes].DropThrough(BucketOf(watermark_us, kMinuteUs) - 60);
+  series_[kHours].DropThrough(BucketOf(watermark_us, kHourUs) - 168);
+  series_[kDays].DropThrough(BucketOf(watermark_us, kDayUs) - 30);
 }
 
 }  // namespace runledger::aggregators

@@ -31,6 +31,8 @@ class BucketSeries {
     Outcomes outcomes;
   };
   const std::vector<Entry>& entries() const { return entries_; }
+  // For restoring: entries in order of time.
+  void Append(const Entry& entry) { entries_.push_back(entry); }
 
  private:
   std::vector<Entry> entries_;
@@ -51,10 +53,12 @@ class Windows {
   // Drops what no window at or after W can see.
   void Forget(int64_t watermark_us);
 
+  // Minutes, hours, days: for snapshots.
+  std::array<BucketSeries, 3>& series() { return series_; }
+  const std::array<BucketSeries, 3>& series() const { return series_; }
+
  private:
-  BucketSeries minutes_;
-  BucketSeries hours_;
-  BucketSeries days_;
+  std::array<BucketSeries, 3> series_;
 };
 
 // Index of the bucket of that width which holds the time, also for times before 1970.

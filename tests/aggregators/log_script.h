@@ -79,18 +79,23 @@ class Twins {
   // Folds a record of these events, each a protobuf message. Both must take every one.
   void Fold(int64_t stamp_us, const std::vector<std::string>& wires);
   void AdvanceWatermark(int64_t watermark_us);
-  bool Publish() { return shard_.Publish({}); }
+  bool Publish() { return shard_->Publish({}); }
   // The first difference between what the shard published and the reference; empty: none.
   std::string Difference() const;
   // The same of the single runs and the day table, which are not published.
   std::string DifferenceOfTables() const;
 
-  Shard& shard() { return shard_; }
+  Shard& shard() { return *shard_; }
+  // For shards that take over in the middle of the log.
+  std::unique_ptr<Shard> EmptyShard() const;
+  void FoldInto(Shard* shard, int64_t stamp_us, const std::vector<std::string>& wires) const;
+  void Replace(std::unique_ptr<Shard> shard) { shard_ = std::move(shard); }
   const reference::Fold& reference() const { return reference_; }
 
  private:
   bool by_broker_;
-  Shard shard_;
+  int bounds_;
+  std::unique_ptr<Shard> shard_;
   reference::Fold reference_;
   codecs::EventDecoder decoder_;
   std::optional<int64_t> watermark_us_;

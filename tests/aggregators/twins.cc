@@ -74,13 +74,26 @@ void CompareJob(const std::string& name, const JobBlock& job, const JobLabels& l
 
 Twins::Twins(bool by_broker, int bounds)
     : by_broker_(by_broker),
-      shard_(BoundsOf(bounds), ScriptPolicies()),
+      bounds_(bounds),
+      shard_(std::make_unique<Shard>(BoundsOf(bounds), ScriptPolicies())),
       reference_(ReferenceBoundsOf(bounds), ReferencePolicies()),
       decoder_(codecs::Limits{}) {}
 
+void Twins::FoldInto(Shard* shard, int64_t stamp_us, const std::vector<std::string>& wires) const {
+  shard->BeginRecord(stamp_us, by_broker_ ? TimestampKind::kAppendTime : TimestampKind::kCreateTime);
+  for (const std::string& wire : wires) {
+    codecs::Event event;
+    codecs::Rejection rejection;
+    if (decoder_.Decode(wire, stamp_us, &event, &rejection)) shard->Apply(event);
+  }
+  shard->EndRecord();
+}
+
+std::unique_ptr<Shard> Twins::EmptyShard() const { return std::make_unique<Shard>(BoundsOf(bounds_), ScriptPolicies()); }
+
 void Twins::Fold(int64_t stamp_us, const std::vector<std::string>& wires) {
   std::vector<ref::Event> expected;
-  shard_.BeginRecord(stamp_us, by_broker_ ? TimestampKind::kAppendTime : TimestampKind::kCreateTime);
+  shard_->BeginRecord(stamp_us, by_broker_ ? TimestampKind::kAppendTime : TimestampKind::kCreateTime);
   for (const std::string& wire : wires) {
     codecs::Event event;
     codecs::Rejection rejection;
@@ -89,21 +102,21 @@ void Twins::Fold(int64_t stamp_us, const std::vector<std::string>& wires) {
     std::optional<ref::Event> same = ref::DecodeEvent(wire, stamp_us, {}, &refusal);
     RC_ASSERT(decoded == same.has_value());
     if (!decoded) continue;
-    shard_.Apply(event);
+    shard_->Apply(event);
     expected.push_back(std::move(*same));
   }
-  shard_.EndRecord();
+  shard_->EndRecord();
   reference_.Add(stamp_us, by_broker_, expected);
 }
 
 void Twins::AdvanceWatermark(int64_t watermark_us) {
-  shard_.AdvanceWatermark(watermark_us);
+  shard_->AdvanceWatermark(watermark_us);
   watermark_us_ = std::max(watermark_us_.value_or(INT64_MIN), watermark_us);
 }
 
 std::string Twins::Difference() const {
   Differ differ;
-  const auto block = shard_.Read();
+  const auto block = shard_->Read();
   const std::map<std::string, ref::JobView> views = reference_.Jobs(watermark_us_);
   differ.Compare("watermark", block->positions.watermark_us, watermark_us_);
   differ.Compare("log time", block->positions.log_time_us, reference_.log_time_us());
@@ -137,12 +150,12 @@ std::string Twins::Difference() const {
 
 std::string Twins::DifferenceOfTables() const {
   Differ differ;
-  differ.Compare("open runs", uint64_t{shard_.open_runs()}, uint64_t{reference_.open_runs()});
-  differ.Compare("closed runs", uint64_t{shard_.closed_runs()}, uint64_t{reference_.closed_runs()});
+  differ.Compare("open runs", uint64_t{shard_->open_runs()}, uint64_t{reference_.open_runs()});
+  differ.Compare("closed runs", uint64_t{shard_->closed_runs()}, uint64_t{reference_.closed_runs()});
   RunQuery all;
   all.limit = SIZE_MAX;
   uint64_t found = 0;
-  for (const RunInfo& info : shard_.FindRuns(all)) {
+  for (const RunInfo& info : shard_->FindRuns(all)) {
     const std::string name = info.job + "/" + info.run_id + "/" + std::to_string(info.attempt);
     const ref::Run* run = reference_.Find(info.job, {info.run_id, info.attempt});
     if (run == nullptr) return name + " is not known to the reference";
@@ -161,7 +174,7 @@ std::string Twins::DifferenceOfTables() const {
   }
   differ.Compare("runs found", found, uint64_t{reference_.open_runs() + reference_.closed_runs()});
   for (const auto& [key, view] : reference_.Days()) {
-    const DayState* day = shard_.FindDay(key.first, key.second);
+    const DayState* day = shard_->FindDay(key.first, key.second);
     const std::string name = key.first + " day " + std::to_string(key.second);
     if (day == nullptr) return name + " is not known to the shard";
     const ref::DayView same{static_cast<ref::Status>(day->best), static_cast<ref::Status>(day->last_status),
