@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 SKIPPED = re.compile(r"^SKIPPED: ([^:]+): (.*)$", re.MULTILINE)
 # GoogleTest's own count of a binary's tests; a binary of another kind is one test.
 PASSED_TESTS = re.compile(r"^\[  PASSED  \] (\d+) tests?\.", re.MULTILINE)
-FAILED_TESTS = re.compile(r"^ ?(\d+) FAILED TESTS?$", re.MULTILINE)
+FAILED_TEST = re.compile(r"^\[  FAILED  \] .* \(\d+ ms\)$", re.MULTILINE)
 
 
 class Stage:
@@ -37,10 +37,9 @@ class Stage:
                 self.skipped.append((name, "not run: " + (case.find("skipped").get("message") if case.find("skipped") is not None else status)))
                 continue
             passed = PASSED_TESTS.search(output)
-            failed = FAILED_TESTS.search(output)
             self.passed += int(passed.group(1)) if passed else int(status == "run")
             if status == "fail":
-                self.failed += int(failed.group(1)) if failed else 1
+                self.failed += max(1, len(FAILED_TEST.findall(output)))
                 self.failures.append(name)
 
 
