@@ -107,6 +107,10 @@ class Shard {
   // REQUIRES: nothing was folded yet.
   absl::Status RestoreSnapshot(std::string_view bytes);
 
+  // Counters begin anew, as if nothing had been counted before: started is what is running now. For a state that had to be
+  // built from a part of the log.
+  void LoseCounters();
+
   // Questions about single runs: open ones first, then closed ones, the newest first.
   std::vector<RunInfo> FindRuns(const RunQuery& query) const;
   // nullptr: nothing is known of that day.

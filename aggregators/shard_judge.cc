@@ -189,6 +189,22 @@ void Shard::ForgetJobs() {
   }
 }
 
+void Shard::LoseCounters() {
+  for (uint32_t number = 0; number < jobs_.end(); ++number) {
+    if (!jobs_.exists(number)) continue;
+    BeforeJobChange(number);
+    JobBlock& block = jobs_[number].block;
+    block.started = block.running;
+    block.finished = {};
+    block.forgotten = block.late_events = block.duration_count = 0;
+    block.duration_sum_s = 0;
+    MarkDirty(number);
+  }
+  corrections_.clear();
+  for (PhaseBlock& phase : phases_) phase = PhaseBlock{};
+  for (Changes& changes : changes_) changes.corrections = changes.phases = true;
+}
+
 void Shard::RemoveJob(uint32_t number) {
   BeforeJobChange(number);
   std::erase_if(corrections_, [&](const Correction& c) { return c.job == number; });

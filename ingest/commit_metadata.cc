@@ -39,6 +39,7 @@ absl::StatusOr<std::string> CommitMetadata::Encode() const {
   Put(&json, "t", before_time_ms, absent.before_time_ms);
   Put(&json, "h", before_hash, absent.before_hash);
   Put(&json, "s", snapshot, absent.snapshot);
+  Put(&json, "g", counted_from, absent.counted_from);
   Put(&json, "f", replay_floor, absent.replay_floor);
   Put(&json, "a", applied_at_revocation, absent.applied_at_revocation);
   Put(&json, "w", stream, absent.stream);
@@ -65,7 +66,7 @@ absl::StatusOr<CommitMetadata> CommitMetadata::Decode(std::string_view text) {
   }
   const bool ok = Take(json, "i", &metadata.index) && Take(json, "c", &metadata.cluster_id) && Take(json, "e", &metadata.log_epoch) &&
                   Take(json, "r", &metadata.rules) && Take(json, "t", &metadata.before_time_ms) && Take(json, "h", &metadata.before_hash) &&
-                  Take(json, "s", &metadata.snapshot) && Take(json, "f", &metadata.replay_floor) &&
+                  Take(json, "s", &metadata.snapshot) && Take(json, "g", &metadata.counted_from) && Take(json, "f", &metadata.replay_floor) &&
                   Take(json, "a", &metadata.applied_at_revocation) && Take(json, "w", &metadata.stream) &&
                   Take(json, "b", &metadata.stream_base) && Take(json, "n", &metadata.stream_next_row) && Take(json, "o", &metadata.advertise);
   if (!ok || metadata.index < 0) return absl::InvalidArgumentError("the commit metadata holds a value of the wrong type");

@@ -23,7 +23,8 @@ struct CommitMetadata {
   int64_t before_time_ms = -1;    // "t": timestamp of the record before C; -1: there is none
   std::string before_hash;        // "h": hash of its value, 32 hex digits
   std::string snapshot;           // "s": pointer to a snapshot; empty: none
-  int64_t replay_floor = -1;      // "f": least offset that the state needs; -1: not known
+  int64_t counted_from = -1;      // "g": offset from which counters count; -1: not known
+  int64_t replay_floor = -1;      // "f": where a fold without snapshot begins; -1: not known
   int64_t applied_at_revocation = -1;  // "a": how far the state was shown; -1: not revoked in order
   std::string stream;             // "w": the warehouse's own stream; empty: it has none
   int64_t stream_base = 0;        // "b": good events from C on that earlier streams already hold

@@ -18,15 +18,19 @@ Delivery::Delivery(const DeliveryOptions& options, Parts parts, Assignment assig
     : options_(options), parts_(std::move(parts)), assignment_(std::move(assignment)),
       rules_(codecs::RulesNumber(options.limits, options.framing)), decoder_(options.limits, options.framing),
       cursor_(options.rows, assignment_.partition, assignment_.tenure, assignment_.metadata.log_epoch, parts_.encoder, parts_.log, parts_.sink),
-      watermark_(options.contact_timeout_us), metadata_(assignment_.metadata) {
+      watermark_(options.contact_timeout_us), shard_(parts_.make_shard()), metadata_(assignment_.metadata) {
+  WatchForNewJobs();
+}
+
+Delivery::~Delivery() { shard_->OnNewJob(nullptr); }
+
+void Delivery::WatchForNewJobs() {
   const int32_t partitions = assignment_.partition_count;
   if (options_.partitioner == kafka::Partitioner::kNone || !options_.keyed_by_job || partitions <= 0) return;
-  parts_.shard->OnNewJob([this, partitions](std::string_view job) {
+  shard_->OnNewJob([this, partitions](std::string_view job) {
     if (kafka::PartitionFor(options_.partitioner, job, partitions) != assignment_.partition.partition) ++counts_.violations;
   });
 }
-
-Delivery::~Delivery() { parts_.shard->OnNewJob(nullptr); }
 
 void Delivery::SetProblem(const std::string& text) {
   if (text == problem_) return;
@@ -44,22 +48,27 @@ void Delivery::StopRows(std::string problem) {
 void Delivery::OnAssigned(const Moment&) {
   log_start_ = assignment_.log_start;
   log_end_ = assignment_.log_end;
-  parts_.snapshots->Load(assignment_.partition, assignment_.tenure, assignment_.metadata.snapshot);
+  parts_.snapshots->Load(assignment_.partition, assignment_.tenure, assignment_.cluster_id, assignment_.metadata.log_epoch,
+                         assignment_.metadata.snapshot, Position{INT64_MAX, 0});
 }
 
-// State is rebuilt from the log itself: a snapshot, if there were one, is not used yet.
-void Delivery::OnSnapshotLoaded(absl::StatusOr<Snapshot>, const Moment& now) {
-  if (released_ || reading_) return;
-  // Where the rows go on, and where the fold begins: at the floor that the predecessor left, else at the log's start.
+// Where the rows go on, where the fold begins, and from where on series may be shown.
+void Delivery::StartFold(const Moment& now) {
   const bool first_owner = !assignment_.committed;
   committed_ = assignment_.committed.value_or(Position{std::max<int64_t>(log_start_, 0), 0});
-  int64_t fold_from = std::max(assignment_.metadata.replay_floor, log_start_);
-  if (first_owner && options_.start_at_end && log_end_ >= 0) {
-    committed_ = {log_end_, 0};
-    fold_from = log_end_;
-    metadata_.replay_floor = log_end_;  // a successor must not begin further back
+  const bool restored = snapshot_at_ > Position{};
+  if (restored) {
+    applied_ = snapshot_at_;
+  } else {
+    // At the floor that the predecessor left, else where counting began, else at the log's start.
+    const int64_t counted_from = assignment_.metadata.counted_from;
+    applied_ = {std::max<int64_t>({assignment_.metadata.replay_floor, counted_from, log_start_, 0}), 0};
+    if (first_owner && options_.start_at_end && log_end_ >= 0) committed_ = applied_ = {log_end_, 0};
+    state_lost_ = !first_owner && applied_.offset > std::max<int64_t>(counted_from, 0);
+    if (counted_from < 0 || state_lost_) metadata_.counted_from = applied_.offset;
+    snapshot_at_ = applied_;
   }
-  applied_ = {std::max<int64_t>(fold_from, 0), 0};
+  next_snapshot_us_ = now.mono_us + options_.snapshot_interval_us;
   if (first_owner) {
     shown_ = true;
   } else if (assignment_.metadata.applied_at_revocation >= 0) {
@@ -80,7 +89,8 @@ void Delivery::OnSnapshotLoaded(absl::StatusOr<Snapshot>, const Moment& now) {
   }
   reading_ = true;
   rows_attached_ = committed_ >= applied_;
-  parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kFold, log_start_ >= 0 || fold_from > 0 ? applied_.offset : kafka::kOffsetBeginning);
+  const bool known = applied_.offset > 0 || log_start_ >= 0;
+  parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kFold, known ? applied_.offset : kafka::kOffsetBeginning);
   OpenSink();
   Settle(now);
 }
@@ -109,9 +119,11 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
   }
   open_failures_ = 0;
   SetProblem("");
-  const int64_t floor = metadata_.replay_floor;
+  CommitMetadata ours = metadata_;
   metadata_ = opened.metadata;
-  metadata_.replay_floor = floor;
+  metadata_.counted_from = ours.counted_from;
+  metadata_.replay_floor = ours.replay_floor;
+  metadata_.snapshot = std::move(ours.snapshot);
   sink_open_ = true;
   first_commit_done_ = false;
   commit_at_us_ = 0;  // rows wait for it
@@ -158,6 +170,7 @@ void Delivery::AttachOrDetachRows() {
 void Delivery::OnRecords(Reader reader, std::span<const Record> records, const Moment& now) {
   if (released_ || revoking_) return;
   int64_t append_time_us = -1;
+  const int64_t began = applied_.offset;
   for (const Record& record : records) {
     folding_ = reader == Reader::kFold && record.offset >= applied_.offset;
     making_rows_ = (reader == Reader::kRows ? rows_reading_ : rows_attached_) && !rows_stopped_ && record.offset >= cursor_.next().offset;
@@ -168,14 +181,14 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
       if (header.name == "content-type") headers.content_type = header.value;
       if (header.name == "content-encoding") headers.content_encoding = header.value;
     }
-    if (folding_) parts_.shard->BeginRecord(record.timestamp_us, record.timestamp_kind);
+    if (folding_) shard_->BeginRecord(record.timestamp_us, record.timestamp_kind);
     if (making_rows_) cursor_.BeginRecord(record, now);
     decoder_.Decode(record.value, !record.has_value, headers, record.timestamp_us, this);
     if (folding_) {
-      parts_.shard->EndRecord();
+      shard_->EndRecord();
       applied_ = {record.offset + 1, 0};
       const bool tells_time = record.timestamp_kind == aggregators::TimestampKind::kAppendTime || options_.log_clock;
-      append_time_us = tells_time ? parts_.shard->log_time_us() : -1;
+      append_time_us = tells_time ? shard_->log_time_us() : -1;
     }
     if (making_rows_) cursor_.EndRecord();
     if (rows_attached_ && cursor_.full()) rows_attached_ = false;
@@ -186,14 +199,19 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
     before_.push_back({cursor_.next(), last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1, codecs::Hex(codecs::HashBytes(last.value))});
     if (before_.size() > kMaxBefore) before_.pop_front();
   }
+  if (!records.empty() && reader == Reader::kFold && records.back().offset + 1 == applied_.offset) {
+    const Record& last = records.back();
+    fold_before_ = {applied_, last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1, codecs::Hex(codecs::HashBytes(last.value))};
+  }
   watermark_.OnApplied(applied_.offset, append_time_us);
+  NoteProgress(began);
   Settle(now);
 }
 
 void Delivery::OnEvent(int32_t index, const codecs::Event& event) {
   if (folding_) {
     ++counts_.events[static_cast<size_t>(decoder_.framing())][static_cast<size_t>(event.body) - static_cast<size_t>(codecs::Body::kRun)];
-    parts_.shard->Apply(event);
+    shard_->Apply(event);
   }
   if (making_rows_) cursor_.AddEvent(index, event);
 }
@@ -257,6 +275,7 @@ CommitMetadata Delivery::MetadataFor(const Position& position) const {
   metadata.rules = rules_;
   metadata.advertise = options_.advertise;
   metadata.applied_at_revocation = revoking_ ? applied_.offset : -1;
+  if (!milestones_.empty()) metadata.replay_floor = std::max(metadata.replay_floor, milestones_.front().offset);
   metadata.before_time_ms = -1;
   metadata.before_hash.clear();
   for (const Before& before : before_) {
@@ -271,11 +290,12 @@ void Delivery::CommitIfDue(const Moment& now, bool final) {
   if (commit_in_flight_ != 0 || !sink_open_ || rows_stopped_) return;
   const Position acked = cursor_.acked();
   const bool fence = cursor_.fenced();
-  const bool due = now.mono_us >= commit_at_us_ && (!first_commit_done_ || acked > committed_);
+  const bool due = now.mono_us >= commit_at_us_ && (!first_commit_done_ || acked > committed_ || pointer_due_);
   if (!due && !fence && !final) return;
   checking_fence_ = fence;
   commit_in_flight_ = next_commit_++;
   committing_ = acked;
+  committing_pointer_ = pointer_due_;
   while (before_.size() > 1 && before_.front().position < acked) before_.pop_front();
   parts_.log->Commit(assignment_.partition, assignment_.tenure, commit_in_flight_, acked, MetadataFor(acked));
 }
@@ -286,6 +306,7 @@ void Delivery::OnCommitted(uint64_t commit, const absl::Status& status, const Mo
   commit_at_us_ = now.mono_us + options_.commit_interval_us;
   if (status.ok()) {
     committed_ = std::max(committed_, committing_);
+    if (committing_pointer_) pointer_due_ = false;
     first_commit_done_ = true;
     if (!rows_stopped_) cursor_.Allow();
     if (checking_fence_) {  // the group still takes our word: the fence was raised by somebody who is gone
@@ -316,6 +337,7 @@ void Delivery::Settle(const Moment& now) {
     TryRelease(now);
     if (released_) return;
   } else {
+    if (SnapshotDue(now)) BeginSnapshot(now);
     CommitIfDue(now, /*final=*/false);
   }
   Publish(now);
@@ -323,9 +345,15 @@ void Delivery::Settle(const Moment& now) {
 
 void Delivery::Publish(const Moment& now) {
   const bool was_shown = shown_;
-  if (!shown_ && show_at_ && applied_.offset >= *show_at_) shown_ = true;
+  if (!shown_ && show_at_ && applied_.offset >= *show_at_) {
+    shown_ = true;
+    if (state_lost_) {
+      shard_->LoseCounters();
+      parts_.listener->OnStateLost(assignment_.partition);
+    }
+  }
   if (shown_ == was_shown && now.mono_us - published_mono_us_ < options_.publish_interval_us) return;
-  parts_.shard->AdvanceWatermark(watermark_.time_us());
+  shard_->AdvanceWatermark(watermark_.time_us());
   aggregators::ShardPositions positions;
   positions.applied_offset = applied_.offset;
   positions.acked_offset = cursor_.acked().offset;
@@ -334,7 +362,7 @@ void Delivery::Publish(const Moment& now) {
   positions.caught_up = watermark_.CaughtUp(now.mono_us);
   positions.shown = shown_;
   positions.restore_remaining = shown_ || !show_at_ ? 0 : std::max<int64_t>(*show_at_ - applied_.offset, 0);
-  if (parts_.shard->Publish(positions)) published_mono_us_ = now.mono_us;
+  if (shard_->Publish(positions)) published_mono_us_ = now.mono_us;
 }
 
 void Delivery::OnRevoke(const Moment& now, int64_t deadline_mono_us) {
@@ -344,18 +372,27 @@ void Delivery::OnRevoke(const Moment& now, int64_t deadline_mono_us) {
   Settle(now);
 }
 
-// Once everything is answered, or time is up: the last commit, then the partition may go.
+// Once everything is answered and the last snapshot is there, or time is up: the last commit, then the partition may go.
 void Delivery::TryRelease(const Moment& now) {
+  const bool time_is_up = now.mono_us >= revoke_deadline_us_;
   if (final_commit_) {
-    if (now.mono_us >= revoke_deadline_us_) Release();  // the group did not answer
+    if (time_is_up) Release();  // the group did not answer
     return;
   }
-  const bool wait = cursor_.acked() < cursor_.next() && !rows_stopped_ && sink_open_ && now.mono_us < revoke_deadline_us_;
-  if (wait || commit_in_flight_ != 0) {
-    if (now.mono_us >= revoke_deadline_us_) Release();
-    return;
+  if (!final_snapshot_ && saving_ == 0) {
+    if (applied_ > snapshot_at_ && parts_.snapshots->keeps() && !time_is_up) {
+      BeginSnapshot(now);
+    } else {
+      final_snapshot_ = true;
+    }
   }
-  if (!sink_open_ || rows_stopped_ || (!first_commit_done_ && cursor_.acked() == committed_)) {
+  const bool rows_wait = cursor_.acked() < cursor_.next() && !rows_stopped_ && sink_open_;
+  if ((rows_wait || !final_snapshot_ || commit_in_flight_ != 0) && !time_is_up) return;
+  if (saving_ != 0 && !saving_finished_) {
+    shard_->AbortSnapshot();
+    parts_.snapshots->Abort(assignment_.partition, assignment_.tenure, saving_);
+  }
+  if (commit_in_flight_ != 0 || !sink_open_ || rows_stopped_) {
     Release();
     return;
   }

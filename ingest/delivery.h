@@ -26,6 +26,9 @@ struct DeliveryOptions {
   bool log_clock = false;                    // log.clock: log. Log time stands for the time of day
   int64_t contact_timeout_us = 30'000'000;   // log.contact_timeout
   int64_t commit_interval_us = 5'000'000;
+  int64_t snapshot_interval_us = 60'000'000;  // state.snapshot_interval; 0: none but the last
+  int64_t snapshot_records = 2'000'000;       // state.snapshot_records: a snapshot after so many records, if sooner
+  int64_t replay_cap_us = int64_t{24} * 3'600 * 1'000'000;  // state.replay_cap: log time that is folded again without a snapshot
   int64_t publish_interval_us = 100'000;     // how old at most what readers see is
   bool keyed_by_job = true;                  // log.topics[].key
   kafka::Partitioner partitioner = kafka::Partitioner::kMurmur2;  // log.topics[].partitioner: where a job's home is
@@ -39,6 +42,10 @@ class DeliveryListener {
   virtual ~DeliveryListener() = default;
   // Something that an operator should read about this partition; empty: it is well again.
   virtual void OnProblem(const TopicPartition& partition, const std::string& text) = 0;
+  // The state was begun anew, in another shard: a snapshot could not be taken over.
+  virtual void OnShardReplaced(const TopicPartition& partition, std::shared_ptr<aggregators::Shard> shard) = 0;
+  // Counters begin again: nothing is left of what they counted.
+  virtual void OnStateLost(const TopicPartition& partition) = 0;
 };
 
 // Delivery of one partition: folds its log into the shard, hands rows to the warehouse and dead letters to the log, and
@@ -63,7 +70,7 @@ class Delivery : private codecs::EventVisitor {
     SnapshotStore* snapshots = nullptr;
     const codecs::RowEncoder* encoder = nullptr;
     DeliveryListener* listener = nullptr;
-    std::shared_ptr<aggregators::Shard> shard;
+    std::function<std::shared_ptr<aggregators::Shard>()> make_shard;
   };
 
   Delivery(const DeliveryOptions& options, Parts parts, Assignment assignment);
@@ -81,10 +88,14 @@ class Delivery : private codecs::EventVisitor {
   void OnLost();
 
   void OnSnapshotLoaded(absl::StatusOr<Snapshot> snapshot, const Moment& now);
+  void OnSnapshotSaved(uint64_t save, const absl::StatusOr<std::string>& pointer, const Moment& now);
   void OnSinkOpened(const SinkOpened& opened, const Moment& now);
   void OnSubmitted(uint64_t submission, const SubmitResult& result, const Moment& now);
   void OnCommitted(uint64_t commit, const absl::Status& status, const Moment& now);
   void OnProduced(uint64_t message, const absl::Status& status, const Moment& now);
+
+  // Goes on with work that is done in pieces, a fraction of a millisecond each time. True if there is more of it.
+  bool Continue(const Moment& now);
 
   // False while the reader's records must wait: too much is held, or the partition is going.
   bool Wants(Reader reader) const;
@@ -94,7 +105,8 @@ class Delivery : private codecs::EventVisitor {
   Position applied() const { return applied_; }
   Position acked() const { return cursor_.acked(); }
   bool released() const { return released_; }
-  const aggregators::Shard& shard() const { return *parts_.shard; }
+  const aggregators::Shard& shard() const { return *shard_; }
+  std::shared_ptr<aggregators::Shard> shared_shard() const { return shard_; }
   size_t held_bytes() const { return cursor_.held_bytes(); }
 
   // What happened since the last call, for metrics.
@@ -111,10 +123,15 @@ class Delivery : private codecs::EventVisitor {
   void OnEvent(int32_t index, const codecs::Event& event) override;
   void OnRejected(int32_t index, const codecs::Rejection& rejection, std::string_view bytes, bool whole) override;
 
+  void StartFold(const Moment& now);
+  void WatchForNewJobs();
   void OpenSink();
   void StopRows(std::string problem);
   void SetProblem(const std::string& text);
   void AttachOrDetachRows();
+  bool SnapshotDue(const Moment& now) const;
+  void BeginSnapshot(const Moment& now);
+  void NoteProgress(int64_t began);
   void CommitIfDue(const Moment& now, bool final);
   CommitMetadata MetadataFor(const Position& position) const;
   void Settle(const Moment& now);  // after any input: sends what is due, commits, publishes
@@ -132,6 +149,7 @@ class Delivery : private codecs::EventVisitor {
   Watermark watermark_;
 
   // The fold.
+  std::shared_ptr<aggregators::Shard> shard_;
   Position applied_;           // its next record
   bool reading_ = false;
   bool folding_ = false;       // the record being decoded is news to the fold
@@ -144,6 +162,23 @@ class Delivery : private codecs::EventVisitor {
   std::optional<int64_t> show_at_;
   bool shown_ = false;
   int64_t published_mono_us_ = INT64_MIN / 2;
+
+  // Snapshots.
+  Position snapshot_at_;             // of the newest one, or where the fold began
+  int64_t next_snapshot_us_ = 0;
+  uint64_t saving_ = 0;              // the one being written; 0: none
+  bool saving_finished_ = false;     // handed over whole, not answered yet
+  Position saving_at_;
+  uint64_t next_save_ = 1;
+  bool final_snapshot_ = false;      // the last one is done with, one way or the other
+  bool pointer_due_ = false;         // its pointer is not committed yet
+  bool state_lost_ = false;          // counters are to begin anew when they are shown
+  // Every now and then: log time, and an offset before which nothing is newer. For the floor of a replay.
+  struct Milestone {
+    int64_t log_time_us;
+    int64_t offset;
+  };
+  std::deque<Milestone> milestones_;
 
   // The warehouse.
   bool rows_stopped_ = false;  // for good: an operator has to act
@@ -158,6 +193,7 @@ class Delivery : private codecs::EventVisitor {
   CommitMetadata metadata_;
   uint64_t commit_in_flight_ = 0;  // 0: none
   Position committing_;
+  bool committing_pointer_ = false;  // it carries the newest snapshot's pointer
   uint64_t next_commit_ = 1;
   int64_t commit_at_us_ = 0;
   bool checking_fence_ = false;  // the commit in flight tells whether a fenced owner is still one
@@ -169,6 +205,7 @@ class Delivery : private codecs::EventVisitor {
     std::string hash;
   };
   std::deque<Before> before_;
+  Before fold_before_;  // of the fold's position
 
   // Going.
   bool revoking_ = false;

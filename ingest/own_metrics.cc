@@ -29,6 +29,8 @@ OwnMetrics::OwnMetrics(std::shared_ptr<prometheus::Registry> registry)
                                     .Name("runledger_warehouse_append_duration_seconds")
                                     .Help("Time from a submission to its acknowledgement.")
                                     .Register(*registry)),
+      state_lost(Counter(*registry, "runledger_state_lost_total",
+                         "Partitions whose counters began again because their state had to be built from a part of the log.")),
       ready(Gauge(*registry, "runledger_ready", "1 once every partition owned shows its series (as /readyz).")),
       build_info(Gauge(*registry, "runledger_build_info", "Always 1; the version is a label.")),
       registry_(std::move(registry)) {}

@@ -32,6 +32,7 @@ class OwnMetrics {
   Counters& warehouse_retries;
   Gauges& warehouse_circuit_open;
   Histograms& warehouse_append_duration;
+  Counters& state_lost;  // topic, partition
   Gauges& ready;
   Gauges& build_info;
 

@@ -41,6 +41,10 @@ class PartitionDirectory {
     const std::lock_guard lock(mutex_);
     views_[view.partition] = view;
   }
+  void Replace(const TopicPartition& partition, std::shared_ptr<const aggregators::Shard> shard) {
+    const std::lock_guard lock(mutex_);
+    if (const auto at = views_.find(partition); at != views_.end()) at->second.shard = std::move(shard);
+  }
   void Remove(const TopicPartition& partition) {
     const std::lock_guard lock(mutex_);
     views_.erase(partition);

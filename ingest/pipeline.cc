@@ -269,10 +269,10 @@ void Pipeline::Take(const TopicPartition& partition, Assignment assignment) {
   options.framing = topic.framing;
   options.keyed_by_job = topic.keyed_by_job;
   options.partitioner = topic.partitioner;
-  auto shard = std::make_shared<aggregators::Shard>(options_.shard, parts_.policies);
-  auto delivery = std::make_unique<Delivery>(
-      options, Delivery::Parts{this, sink_, snapshots_, parts_.encoder.get(), this, shard}, std::move(assignment));
-  parts_.directory->Add({partition, shard, std::make_shared<WorkerMailbox>(worker, partition, tenure)});
+  const auto make_shard = [this] { return std::make_shared<aggregators::Shard>(options_.shard, parts_.policies); };
+  auto delivery = std::make_unique<Delivery>(options, Delivery::Parts{this, sink_, snapshots_, parts_.encoder.get(), this, make_shard},
+                                             std::move(assignment));
+  parts_.directory->Add({partition, delivery->shared_shard(), std::make_shared<WorkerMailbox>(worker, partition, tenure)});
   auto box = std::make_shared<std::unique_ptr<Delivery>>(std::move(delivery));
   worker->Post([worker, box, topic = partition.topic] {
     Delivery* made = box->get();
@@ -471,6 +471,20 @@ void Pipeline::OnSubmitted(const TopicPartition& partition, Tenure tenure, uint6
 void Pipeline::OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, absl::StatusOr<Snapshot> snapshot) {
   ToDelivery(partition, tenure,
              [snapshot = std::move(snapshot)](Delivery& d, const Moment& now) { d.OnSnapshotLoaded(snapshot, now); });
+}
+
+void Pipeline::OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save, absl::StatusOr<std::string> pointer) {
+  ToDelivery(partition, tenure,
+             [save, pointer = std::move(pointer)](Delivery& d, const Moment& now) { d.OnSnapshotSaved(save, pointer, now); });
+}
+
+void Pipeline::OnShardReplaced(const TopicPartition& partition, std::shared_ptr<aggregators::Shard> shard) {
+  parts_.directory->Replace(partition, std::move(shard));
+}
+
+void Pipeline::OnStateLost(const TopicPartition& partition) {
+  parts_.metrics->state_lost.Add({{"topic", partition.topic}, {"partition", std::to_string(partition.partition)}}).Increment();
+  parts_.logger->error("{}: the state was built anew from a part of the log, for want of a snapshot: its counters begin again", ToString(partition));
 }
 
 // ---- The producer.

@@ -102,6 +102,7 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
   void OnSinkOpened(const TopicPartition& partition, Tenure tenure, SinkOpened opened) override;
   void OnSubmitted(const TopicPartition& partition, Tenure tenure, uint64_t submission, SubmitResult result) override;
   void OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, absl::StatusOr<Snapshot> snapshot) override;
+  void OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save, absl::StatusOr<std::string> pointer) override;
   // kafka::Consumer::Listener: called on the group thread.
   void OnAssigned(const std::vector<TopicPartition>& partitions) override;
   void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) override;
@@ -109,6 +110,8 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
   void OnError(const absl::Status& status) override;
   // DeliveryListener: called on worker threads.
   void OnProblem(const TopicPartition& partition, const std::string& text) override;
+  void OnShardReplaced(const TopicPartition& partition, std::shared_ptr<aggregators::Shard> shard) override;
+  void OnStateLost(const TopicPartition& partition) override;
 
   void RunGroup();
   void RunContact();

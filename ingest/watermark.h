@@ -37,6 +37,9 @@ class Watermark {
     Settle();
   }
 
+  // Goes on from where a predecessor stood.
+  void Restore(int64_t time_us) { time_us_ = std::max(time_us_, time_us); }
+
   // aggregators::kNever before the first.
   int64_t time_us() const { return time_us_; }
   // The end of the log was reached, and that is known from a question younger than the contact timeout.

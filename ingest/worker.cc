@@ -112,6 +112,7 @@ void Worker::Run() {
     for (auto& [partition, slot] : slots_) {
       worked = DrainOnce(slot, Reader::kFold) || worked;
       worked = DrainOnce(slot, Reader::kRows) || worked;
+      worked = slot.delivery->Continue(clock_->Now()) || worked;
     }
 
     const Moment now = clock_->Now();

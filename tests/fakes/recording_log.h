@@ -71,8 +71,26 @@ class RecordingSink : public ingest::RowSink {
 
 class RecordingSnapshots : public ingest::SnapshotStore {
  public:
-  void Load(const ingest::TopicPartition&, ingest::Tenure, const std::string& pointer) override { loads.push_back(pointer); }
+  struct Save {
+    uint64_t id;
+    ingest::SnapshotIdentity identity;
+    std::string bytes;
+    bool finished = false;
+    bool aborted = false;
+  };
+  void Load(const ingest::TopicPartition&, ingest::Tenure, const std::string&, int64_t, const std::string& pointer,
+            const ingest::Position& before) override {
+    loads.push_back(pointer);
+    loads_before.push_back(before);
+  }
+  void Begin(ingest::Tenure, uint64_t save, const ingest::SnapshotIdentity& identity) override { saves.push_back({save, identity, {}}); }
+  void Append(const ingest::TopicPartition&, ingest::Tenure, uint64_t, std::string bytes) override { saves.back().bytes += bytes; }
+  void Finish(const ingest::TopicPartition&, ingest::Tenure, uint64_t) override { saves.back().finished = true; }
+  void Abort(const ingest::TopicPartition&, ingest::Tenure, uint64_t) override { saves.back().aborted = true; }
+
   std::vector<std::string> loads;
+  std::vector<ingest::Position> loads_before;
+  std::vector<Save> saves;
 };
 
 }  // namespace runledger::fakes

@@ -17,6 +17,7 @@ TEST(CommitMetadata, ComesBackAsItWent) {
   metadata.before_time_ms = 1'768'217'408'000;
   metadata.before_hash = "00ff";
   metadata.snapshot = "local:17";
+  metadata.counted_from = 4;
   metadata.replay_floor = 5;
   metadata.applied_at_revocation = 99;
   metadata.stream = "projects/p/datasets/d/tables/t/streams/s";

@@ -18,7 +18,11 @@ constexpr int64_t kStart = 1'768'000'000 * kSecond;
 class Problems : public DeliveryListener {
  public:
   void OnProblem(const TopicPartition&, const std::string& text) override { texts.push_back(text); }
+  void OnShardReplaced(const TopicPartition&, std::shared_ptr<aggregators::Shard> shard) override { replaced.push_back(std::move(shard)); }
+  void OnStateLost(const TopicPartition&) override { ++lost; }
   std::vector<std::string> texts;
+  std::vector<std::shared_ptr<aggregators::Shard>> replaced;
+  int lost = 0;
 };
 
 // One delivery, its surroundings and its time, driven by hand.
@@ -29,12 +33,23 @@ class DeliveryTest : public testing::Test {
     assignment.tenure = 7;
     assignment.cluster_id = "cluster";
     options.rows.batch_age_us = 0;
-    shard_ = std::make_shared<aggregators::Shard>(aggregators::ShardOptions{}, std::make_shared<aggregators::JobPolicies>());
-    delivery_ = std::make_unique<Delivery>(options, Delivery::Parts{&log_, with_sink_ ? &sink_ : nullptr, &snapshots_, &encoder_, &problems_, shard_},
-                                           std::move(assignment));
+    const auto make_shard = [] {
+      return std::make_shared<aggregators::Shard>(aggregators::ShardOptions{}, std::make_shared<aggregators::JobPolicies>());
+    };
+    delivery_ = std::make_unique<Delivery>(
+        options, Delivery::Parts{&log_, with_sink_ ? &sink_ : nullptr, &snapshots_, &encoder_, &problems_, make_shard}, std::move(assignment));
+    shard_ = delivery_->shared_shard();
+    snapshots_ = {};
     delivery_->OnAssigned(now_);
-    ASSERT_FALSE(snapshots_.loads.empty());
-    delivery_->OnSnapshotLoaded(absl::NotFoundError("none"), now_);
+    ASSERT_EQ(snapshots_.loads.size(), 1);
+    delivery_->OnSnapshotLoaded(snapshot_ ? absl::StatusOr<Snapshot>(*snapshot_) : absl::NotFoundError("none"), now_);
+  }
+  // The store takes what is being written.
+  void FinishSnapshot(const std::string& pointer) {
+    while (delivery_->Continue(now_)) {
+    }
+    ASSERT_TRUE(snapshots_.saves.back().finished);
+    delivery_->OnSnapshotSaved(snapshots_.saves.back().id, pointer, now_);
   }
 
   // The warehouse opens, the first commit is accepted: rows may flow.
@@ -76,6 +91,7 @@ class DeliveryTest : public testing::Test {
   }
 
   bool with_sink_ = true;
+  std::optional<Snapshot> snapshot_;  // what the store has
   Moment now_{1'000 * kSecond, kStart};
   fakes::RecordingLog log_;
   fakes::RecordingSink sink_;
@@ -345,23 +361,26 @@ TEST_F(DeliveryTest, LatestStartsAtTheEndAndSoDoesTheSuccessor) {
   EXPECT_EQ(log_.starts[0].offset, 100);
   Open(Position{100, 0});
   EXPECT_EQ(log_.commits[0].position, (Position{100, 0}));
-  EXPECT_EQ(log_.commits[0].metadata.replay_floor, 100);
+  EXPECT_EQ(log_.commits[0].metadata.counted_from, 100);
   Assignment next{.committed = Position{120, 0}, .metadata = log_.commits[0].metadata, .log_start = 0, .log_end = 130};
   Make(std::move(next), options);
   EXPECT_EQ(log_.starts.back().offset, 100) << "not at the start of the log";
 }
 
-TEST_F(DeliveryTest, RevocationWaitsCommitsAndReleases) {
+TEST_F(DeliveryTest, RevocationWaitsForRowsAndTheLastSnapshotCommitsAndReleases) {
   Make({.log_start = 0, .log_end = 0});
   Open(Position{0, 0});
   Read(0, Event(0));
   Read(1, Event(1));
   delivery_->OnRevoke(now_, now_.mono_us + 10 * kSecond);
   EXPECT_FALSE(delivery_->Wants(Reader::kFold));
-  EXPECT_EQ(log_.releases, 0);
   for (size_t i = 0; i < sink_.submissions.size(); ++i) Done(i);
+  EXPECT_EQ(log_.commits.size(), 1) << "the snapshot is not there yet";
+  FinishSnapshot("pointer-7");
+  EXPECT_EQ(snapshots_.saves.back().identity.position, (Position{2, 0}));
   EXPECT_EQ(log_.commits.back().position, (Position{2, 0}));
   EXPECT_EQ(log_.commits.back().metadata.applied_at_revocation, 2);
+  EXPECT_EQ(log_.commits.back().metadata.snapshot, "pointer-7");
   EXPECT_EQ(log_.releases, 0);
   AcceptCommit();
   EXPECT_EQ(log_.releases, 1);
@@ -378,9 +397,95 @@ TEST_F(DeliveryTest, RevocationGivesUpAtItsDeadlineAndCommitsWhatIsSafe) {
   delivery_->OnRevoke(now_, now_.mono_us + 10 * kSecond);
   Later(11 * kSecond);
   EXPECT_EQ(log_.commits.back().position, (Position{1, 0}));
+  EXPECT_TRUE(snapshots_.saves.back().aborted);
   EXPECT_LE(log_.releases, 1);
   Later(kSecond);
   EXPECT_EQ(log_.releases, 1);
+}
+
+TEST_F(DeliveryTest, SnapshotsAreTakenAtTheirIntervalAndTheirPointerIsCommitted) {
+  Make({.log_start = 0, .log_end = 0});
+  Open(Position{0, 0});
+  Read(0, Event(0));
+  Done(0);
+  EXPECT_TRUE(snapshots_.saves.empty());
+  Later(61 * kSecond);
+  AcceptCommit();
+  ASSERT_EQ(snapshots_.saves.size(), 1);
+  EXPECT_EQ(snapshots_.saves[0].identity.position, (Position{1, 0}));
+  EXPECT_EQ(snapshots_.saves[0].identity.cluster_id, "cluster");
+  EXPECT_EQ(snapshots_.saves[0].identity.before_time_ms, kStart / 1000);
+  Read(1, Event(1));  // the log goes on meanwhile
+  FinishSnapshot("p1");
+  Later(10 * kSecond);
+  EXPECT_EQ(log_.commits.back().metadata.snapshot, "p1");
+  Later(120 * kSecond);
+  EXPECT_EQ(snapshots_.saves.size(), 2) << "there is news since";
+  FinishSnapshot("p2");
+  Later(600 * kSecond);
+  EXPECT_EQ(snapshots_.saves.size(), 2) << "there is none";
+}
+
+TEST_F(DeliveryTest, ASuccessorGoesOnFromTheSnapshotAndReadsRowsFromTheCommit) {
+  Make({.log_start = 0, .log_end = 0});
+  Open(Position{0, 0});
+  for (int64_t offset = 0; offset < 5; ++offset) Read(offset, Event(offset));
+  Later(61 * kSecond);
+  FinishSnapshot("");
+  const Snapshot snapshot{snapshots_.saves.back().identity, snapshots_.saves.back().bytes};
+
+  snapshot_ = snapshot;
+  Make({.committed = Position{2, 0}, .log_start = 0, .log_end = 7});
+  EXPECT_EQ(log_.starts[log_.starts.size() - 2].reader, Reader::kFold);
+  EXPECT_EQ(log_.starts[log_.starts.size() - 2].offset, 5);
+  EXPECT_EQ(log_.starts.back().reader, Reader::kRows) << "rows begin before the fold";
+  EXPECT_EQ(log_.starts.back().offset, 2);
+  EXPECT_FALSE(Published().shown);
+  for (int64_t offset = 5; offset < 7; ++offset) Read(offset, Event(offset));
+  EXPECT_TRUE(Published().shown);
+  EXPECT_EQ(shard_->Read()->jobs.at(0).started, 7);
+  EXPECT_EQ(problems_.lost, 0);
+}
+
+TEST_F(DeliveryTest, SnapshotsThatTheLogDoesNotReachArePassedOver) {
+  Snapshot foreign;
+  foreign.identity.position = {500, 0};
+  snapshot_ = foreign;
+  Make({.committed = Position{2, 0}, .log_start = 0, .log_end = 7});
+  ASSERT_EQ(snapshots_.loads.size(), 2) << "behind the end: an older one is asked for";
+  EXPECT_EQ(snapshots_.loads_before[1], (Position{500, 0}));
+  delivery_->OnSnapshotLoaded(absl::NotFoundError("none"), now_);
+  EXPECT_EQ(log_.starts.back().offset, 0);
+}
+
+TEST_F(DeliveryTest, ASnapshotThatCannotBeTakenOverIsNoStateAtAll) {
+  Snapshot damaged;
+  damaged.identity.position = {3, 0};
+  damaged.bytes = "nonsense";
+  snapshot_ = damaged;
+  Make({.committed = Position{2, 0}, .log_start = 0, .log_end = 7});
+  ASSERT_EQ(problems_.replaced.size(), 1);
+  shard_ = problems_.replaced[0];
+  delivery_->OnSnapshotLoaded(absl::NotFoundError("none"), now_);
+  EXPECT_EQ(log_.starts.back().offset, 0);
+  for (int64_t offset = 0; offset < 7; ++offset) Read(offset, Event(offset));
+  Published();
+  EXPECT_EQ(shard_->Read()->jobs.at(0).started, 7);
+}
+
+TEST_F(DeliveryTest, WithoutSnapshotAndWithoutTheWholeLogCountersBeginAgainAndItIsSaid) {
+  CommitMetadata metadata;
+  metadata.counted_from = 0;
+  metadata.replay_floor = 40;
+  Make({.committed = Position{60, 0}, .metadata = metadata, .log_start = 10, .log_end = 62});
+  EXPECT_EQ(log_.starts[0].offset, 40);
+  for (int64_t offset = 40; offset < 62; ++offset) Read(offset, Event(offset, offset % 2 == 0 ? v1::RUNNING : v1::SUCCESS));
+  EXPECT_EQ(problems_.lost, 1);
+  Published();
+  const auto job = shard_->Read()->jobs.at(0);
+  EXPECT_EQ(job.started, 11);
+  EXPECT_EQ(job.running, 11);
+  EXPECT_EQ(job.finished[codecs::TerminalIndex(codecs::Status::kSuccess)], 0);
 }
 
 TEST_F(DeliveryTest, ALostPartitionCommitsNothing) {

@@ -1,0 +1,242 @@
+#include "ingest/local_snapshots.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace runledger::ingest {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kSuffix[] = ".snapshot";
+constexpr char kUnfinished[] = ".part";
+constexpr size_t kKept = 2;
+constexpr size_t kHeaderBytes = 8'192;
+
+absl::Status Failed(const std::string& what, const std::string& path) {
+  return absl::UnavailableError(absl::StrCat(what, " ", path, ": ", std::strerror(errno)));
+}
+
+absl::Status SyncDirectory(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Failed("opening", path);
+  const bool synced = fsync(fd) == 0;
+  const absl::Status status = synced ? absl::OkStatus() : Failed("syncing", path);
+  close(fd);
+  return status;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::UnavailableError("it cannot be read");
+  std::string bytes;
+  char buffer[1 << 16];
+  while (bytes.size() < max_bytes && (file.read(buffer, sizeof buffer), file.gcount() > 0)) bytes.append(buffer, static_cast<size_t>(file.gcount()));
+  return bytes;
+}
+
+// Files of a folder whose names end so, the newest first.
+std::vector<fs::path> FilesOf(const std::string& folder, const char* suffix) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() == suffix) files.push_back(at->path());
+  }
+  std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) { return a.filename() > b.filename(); });
+  return files;
+}
+
+}  // namespace
+
+// A snapshot on its way into a file.
+struct LocalSnapshots::Writing {
+  Tenure tenure = 0;
+  uint64_t save = 0;
+  SnapshotIdentity identity;
+  SnapshotEncoder encoder;
+  std::string path;
+  int fd = -1;
+  absl::Status status;
+
+  explicit Writing(const SnapshotIdentity& of) : identity(of), encoder(of) {}
+  ~Writing() {
+    if (fd < 0) return;
+    close(fd);
+    unlink((path + kUnfinished).c_str());
+  }
+
+  void Write(std::string_view bytes) {
+    while (status.ok() && !bytes.empty()) {
+      const ssize_t written = write(fd, bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) {
+        status = Failed("writing", path + kUnfinished);
+      } else {
+        bytes.remove_prefix(static_cast<size_t>(written));
+      }
+    }
+  }
+};
+
+LocalSnapshots::LocalSnapshots(std::string directory, SnapshotListener* listener, std::shared_ptr<spdlog::logger> logger, size_t max_bytes)
+    : directory_(std::move(directory)), listener_(listener), logger_(std::move(logger)), max_bytes_(max_bytes) {}
+
+LocalSnapshots::~LocalSnapshots() { Stop(); }
+
+absl::Status LocalSnapshots::Start() {
+  std::error_code error;
+  fs::create_directories(directory_, error);
+  if (error) return absl::FailedPreconditionError(absl::StrCat("state.dir ", directory_, " cannot be made: ", error.message()));
+  if (access(directory_.c_str(), W_OK | X_OK) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat("state.dir ", directory_, " cannot be written: ", std::strerror(errno)));
+  }
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "snapshots");
+  return absl::OkStatus();
+}
+
+void LocalSnapshots::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void LocalSnapshots::Post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+}
+
+void LocalSnapshots::Run() {
+  for (;;) {
+    std::function<void()> task;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+      if (tasks_.empty()) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    task();
+  }
+}
+
+std::string LocalSnapshots::FolderOf(const TopicPartition& partition) const {
+  return directory_ + "/" + partition.topic + "-" + std::to_string(partition.partition);
+}
+
+void LocalSnapshots::Load(const TopicPartition& partition, Tenure tenure, const std::string& cluster_id, int64_t log_epoch, const std::string&,
+                          const Position& before) {
+  Post([=, this] { listener_->OnSnapshotLoaded(partition, tenure, LoadNewest(partition, cluster_id, log_epoch, before)); });
+}
+
+absl::StatusOr<Snapshot> LocalSnapshots::LoadNewest(const TopicPartition& partition, const std::string& cluster_id, int64_t log_epoch,
+                                                    const Position& before) {
+  for (const fs::path& path : FilesOf(FolderOf(partition), kSuffix)) {
+    const auto skip = [&](const std::string& why) { logger_->warn("{}: snapshot {} is passed over: {}", ToString(partition), path.string(), why); };
+    const auto head = ReadFile(path, kHeaderBytes);
+    const auto identity = head.ok() ? DecodeSnapshotIdentity(*head) : absl::StatusOr<SnapshotIdentity>(head.status());
+    if (!identity.ok()) {
+      skip(std::string(identity.status().message()));
+    } else if (identity->position >= before) {
+      continue;  // asked for an older one
+    } else if (identity->partition != partition || identity->cluster_id != cluster_id) {
+      skip(absl::StrCat("it is of ", ToString(identity->partition), " of cluster ", identity->cluster_id));
+    } else if (identity->log_epoch != log_epoch) {
+      skip(absl::StrCat("it is of epoch ", identity->log_epoch, " of the log, which has ", log_epoch, " now"));
+    } else {
+      const auto kept = ReadFile(path, SIZE_MAX);
+      absl::StatusOr<Snapshot> snapshot = kept.ok() ? DecodeSnapshot(*kept, max_bytes_) : absl::StatusOr<Snapshot>(kept.status());
+      if (snapshot.ok()) return snapshot;
+      skip(std::string(snapshot.status().message()));
+    }
+  }
+  return absl::NotFoundError("there is no snapshot in " + FolderOf(partition));
+}
+
+void LocalSnapshots::Begin(Tenure tenure, uint64_t save, const SnapshotIdentity& identity) {
+  Post([=, this] {
+    auto writing = std::make_unique<Writing>(identity);
+    writing->tenure = tenure;
+    writing->save = save;
+    writing->status = Open(writing.get());
+    writing_[identity.partition] = std::move(writing);
+  });
+}
+
+absl::Status LocalSnapshots::Open(Writing* writing) {
+  const std::string folder = FolderOf(writing->identity.partition);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return absl::UnavailableError(absl::StrCat("making ", folder, ": ", error.message()));
+  for (const fs::path& left : FilesOf(folder, kUnfinished)) unlink(left.c_str());  // of a crash
+  char name[48];  // a log that was accepted as a new one sorts behind the old one
+  std::snprintf(name, sizeof name, "%06lld-%020lld", static_cast<long long>(writing->identity.log_epoch),
+                static_cast<long long>(writing->identity.position.offset));
+  writing->path = folder + "/" + name + kSuffix;
+  writing->fd = open((writing->path + kUnfinished).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  return writing->fd < 0 ? Failed("making", writing->path + kUnfinished) : absl::OkStatus();
+}
+
+void LocalSnapshots::Append(const TopicPartition& partition, Tenure tenure, uint64_t save, std::string bytes) {
+  Post([this, partition, tenure, save, bytes = std::move(bytes)] {
+    const auto at = writing_.find(partition);
+    if (at == writing_.end() || at->second->tenure != tenure || at->second->save != save || !at->second->status.ok()) return;
+    at->second->Write(at->second->encoder.Append(bytes));
+  });
+}
+
+void LocalSnapshots::Finish(const TopicPartition& partition, Tenure tenure, uint64_t save) {
+  Post([=, this] {
+    const auto at = writing_.find(partition);
+    if (at == writing_.end() || at->second->tenure != tenure || at->second->save != save) return;
+    const std::unique_ptr<Writing> writing = std::move(at->second);
+    writing_.erase(at);
+    const absl::Status status = Close(writing.get());
+    if (!status.ok()) logger_->error("{}: no snapshot: {}", ToString(partition), std::string(status.message()));
+    listener_->OnSnapshotSaved(partition, tenure, save, status.ok() ? absl::StatusOr<std::string>(std::string()) : absl::StatusOr<std::string>(status));
+  });
+}
+
+absl::Status LocalSnapshots::Close(Writing* writing) {
+  if (writing->status.ok()) writing->Write(writing->encoder.Finish());
+  if (!writing->status.ok()) return writing->status;
+  const std::string unfinished = writing->path + kUnfinished;
+  if (fsync(writing->fd) != 0) return Failed("syncing", unfinished);
+  if (rename(unfinished.c_str(), writing->path.c_str()) != 0) return Failed("renaming", unfinished);
+  close(writing->fd);
+  writing->fd = -1;
+  const std::string folder = FolderOf(writing->identity.partition);
+  if (absl::Status synced = SyncDirectory(folder); !synced.ok()) return synced;
+  RemoveOld(folder);
+  return absl::OkStatus();
+}
+
+void LocalSnapshots::RemoveOld(const std::string& folder) {
+  const std::vector<fs::path> files = FilesOf(folder, kSuffix);
+  for (size_t i = kKept; i < files.size(); ++i) unlink(files[i].c_str());
+}
+
+void LocalSnapshots::Abort(const TopicPartition& partition, Tenure tenure, uint64_t save) {
+  Post([=, this] {
+    const auto at = writing_.find(partition);
+    if (at != writing_.end() && at->second->tenure == tenure && at->second->save == save) writing_.erase(at);
+  });
+}
+
+}  // namespace runledger::ingest
