@@ -1,6 +1,7 @@
 #include "exporters/http/http_server.h"
 
 #include <microhttpd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -290,6 +291,8 @@ void HttpServer::Impl::Stop(std::chrono::milliseconds grace) {
   stopping = true;
   lock.unlock();
   const int listening = MHD_quiesce_daemon(daemon);
+  if (listening >= 0)
+    shutdown(listening, SHUT_RDWR);  // who comes now is refused at once; closed only when its users are gone
   lock.lock();
   no_requests.wait_for(lock, grace, [this] { return requests == 0; });
   lock.unlock();

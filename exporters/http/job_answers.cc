@@ -32,7 +32,7 @@ Json SecondsJson(double seconds) { return seconds < 0 ? Json() : Json(seconds); 
 }  // namespace
 
 bool JobAnswer::needs_attention() const {
-  if (judged() && (block.stale > 0 || block.silent > 0 || block.timed_out > 0 || block.job_stale)) return true;
+  if (has_verdicts() && (block.stale > 0 || block.silent > 0 || block.timed_out > 0 || block.job_stale)) return true;
   return in_one_partition() && block.consecutive_failures > 0;
 }
 

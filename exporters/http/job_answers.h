@@ -20,7 +20,10 @@ struct JobAnswer {
   AsOf as_of;
 
   bool in_one_partition() const { return partitions.size() == 1; }
+  // What depends on time was worked out, at the watermark.
   bool judged() const { return block.live && as_of.watermark_us() != aggregators::kNever; }
+  // And is true: behind the log it is not known.
+  bool has_verdicts() const { return judged() && as_of.caught_up(); }
   // Something about it that somebody should look at.
   bool needs_attention() const;
 };

@@ -89,6 +89,17 @@ std::string BadCount(bool known, uint64_t count) {
   return count == 0 ? "0" : absl::StrCat("<span class=\"bad\">", count, "</span>");
 }
 
+// Running runs that are stale, silent or over their time.
+std::string Verdicts(const JobAnswer& job) {
+  if (!job.judged()) return BadCount(false, 0);
+  const auto& block = job.block;
+  std::string text = BadCount(true, block.stale);
+  if (block.silent > 0) absl::StrAppend(&text, ", <span class=\"bad\">", block.silent, " silent</span>");
+  if (block.timed_out > 0) absl::StrAppend(&text, ", <span class=\"bad\">", block.timed_out, " over time</span>");
+  if (job.as_of.caught_up()) return text;
+  return "<span class=\"quiet\">unknown; was</span> " + text;
+}
+
 std::string Ratio(const JobAnswer& job) {
   if (!job.judged()) return "<span class=\"quiet\">unknown</span>";
   const aggregators::Outcomes& outcomes = job.block.windows[kDayWindow];
@@ -104,9 +115,9 @@ std::string JobRow(const JobAnswer& job) {
   if (!job.names->display_name.empty())
     absl::StrAppend(&name, " <span class=\"quiet\">", Escape(job.names->display_name), "</span>");
   std::string success = Time(block.last_success_us);
-  if (job.judged() && block.job_stale) success += " <span class=\"bad\">stale job</span>";
+  if (job.has_verdicts() && block.job_stale) success += " <span class=\"bad\">stale job</span>";
   return absl::StrCat("<tr>", Cell(name), Cell(Escape(job.names->phase)), NumberCell(absl::StrCat(block.running)),
-                      NumberCell(BadCount(job.judged(), block.stale)), Cell(success),
+                      NumberCell(Verdicts(job)), Cell(success),
                       NumberCell(BadCount(job.in_one_partition(), block.consecutive_failures)),
                       NumberCell(Ratio(job))) +
          "</tr>\n";
@@ -172,11 +183,14 @@ Response StatusPage(const ingest::PartitionDirectory& directory, const std::stri
       "content=\"width=device-width\">\n"
       "<title>runledger</title>\n<style>",
       std::string(kStyle), "</style>\n</head>\n<body>\n<h1>runledger</h1>\n");
-  absl::StrAppend(&page, "<p>As of ", Time(answers.as_of.watermark_us()), ", ",
-                  answers.as_of.caught_up()
-                      ? "<span class=\"good\">caught up with the log</span>."
-                      : "<span class=\"bad\">not caught up with the log</span>: verdicts may be out of date.",
-                  "</p>\n");
+  const int64_t watermark_us = answers.as_of.watermark_us();
+  absl::StrAppend(
+      &page, "<p>",
+      watermark_us == kNever ? "Not every partition is known up to a time" : "As of " + Time(watermark_us), ", ",
+      answers.as_of.caught_up()
+          ? "<span class=\"good\">caught up with the log</span>."
+          : "<span class=\"bad\">not caught up with the log</span>: where it is behind, verdicts are unknown.",
+      "</p>\n");
   AppendProblems(directory.Problems(), &page);
   AppendJobs(std::move(answers.jobs), &page);
   AppendPartitions(answers.partitions, &page);

@@ -341,6 +341,26 @@ TEST_F(ApiTest, StatusPage) {
   EXPECT_THAT(page, HasSubstr("100 %"));
 }
 
+TEST_F(ApiTest, StatusPageKnowsWhatItDoesNotKnow) {
+  const auto page_of = [&](bool caught_up) {
+    ShardFeed feed(FeedPolicy{.max_runtime_us = kHour});
+    feed.Fold({.job = "stuck", .run_id = "1", .time_us = kDay, .heartbeat = true}).Watermark(kDay + 50 * kHour);
+    Own(&directory_, "t", 0, feed.Publish(caught_up ? ShardFeed::kCaughtUp : Behind()));
+    return Get("/").body;
+  };
+  const std::string known = page_of(true);
+  EXPECT_THAT(known, HasSubstr("As of <time datetime=\"2026-01-14T02:00:00Z\">2026-01-14 02:00:00Z</time>"));
+  EXPECT_THAT(known, HasSubstr("<td class=\"n\"><span class=\"bad\">1</span>, <span class=\"bad\">1 silent</span>, "
+                               "<span class=\"bad\">1 over time</span></td>"));
+  EXPECT_THAT(known, HasSubstr("stale job"));
+  EXPECT_THAT(known, HasSubstr("1 need attention"));
+  const std::string behind = page_of(false);
+  EXPECT_THAT(behind, HasSubstr("unknown; was</span> <span class=\"bad\">1</span>"));
+  EXPECT_THAT(behind, Not(HasSubstr("stale job")));
+  EXPECT_THAT(behind, HasSubstr("0 need attention"));
+  EXPECT_THAT(behind, HasSubstr(">behind<"));
+}
+
 // Everything at once, over the wire: a writer that folds, publishes and serves its mailbox, scrapers, and people who
 // ask.
 TEST_F(ApiTest, EverybodyAtOnce) {

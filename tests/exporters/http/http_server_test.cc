@@ -247,6 +247,37 @@ TEST(HttpServer, StopLetsRequestsEnd) {
   EXPECT_EQ(HttpClient().Get(url + "/echo").status, 0) << "nobody listens any more";
 }
 
+// While Stop waits for a request, kept connections are still served once, and told to go.
+TEST(HttpServer, StopEndsKeptConnections) {
+  std::promise<void> entered;
+  std::promise<void> release;
+  const auto server = StartServer({}, {{"GET", "/slow", [&](const Request&) {
+                                          entered.set_value();
+                                          release.get_future().wait();
+                                          return Response{};
+                                        }}});
+  std::thread slow([&] { EXPECT_EQ(HttpClient().Get(server->url() + "/slow").status, 200); });
+  entered.get_future().wait();
+  // Taken by another thread: that one is not free.
+  RawClient kept(server->port());
+  const auto ask = [&] {
+    kept.Send("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+    return kept.ReadAnswer();
+  };
+  EXPECT_THAT(ask(), HasSubstr("200 OK"));
+  std::thread stopper([&] { server->Stop(std::chrono::minutes(1)); });
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  std::string answer = "none yet";
+  while (!answer.empty() && answer.find("Connection: close") == std::string::npos &&
+         std::chrono::steady_clock::now() < give_up) {
+    answer = ask();
+  }
+  EXPECT_THAT(answer, HasSubstr("Connection: close"));
+  release.set_value();
+  stopper.join();
+  slow.join();
+}
+
 TEST(HttpServer, StopClosesIdleConnections) {
   const auto server = StartServer({});
   RawClient idle(server->port());

@@ -42,8 +42,9 @@ class Overflow : public testing::Test {
     return values;
   }
 
- private:
   ingest::PartitionDirectory directory_;
+
+ private:
   ingest::OwnMetrics own_;
   std::unique_ptr<Exposition> exposition_;
 };
@@ -109,6 +110,18 @@ TEST_F(Overflow, HistoryAloneMakesNoGauge) {
   const std::string text = Scrape();
   EXPECT_THAT(Other(text, "runledger_late_events_total"), ElementsAre("1"));
   EXPECT_THAT(Other(text, "runledger_runs_started_total"), ElementsAre());
+}
+
+// What was remembered of a shard goes with it.
+TEST_F(Overflow, PartitionThatComesBackBeginsAnew) {
+  ShardFeed first;
+  first.Run("a", "1", Status::kSuccess, kDay, kDay + kSecond).Run("a", "2", Status::kSuccess, kDay, kDay + kSecond);
+  Start(first.Publish(), 0);
+  EXPECT_THAT(Other(Scrape(), "runledger_runs_started_total"), ElementsAre("2"));
+  ShardFeed second;
+  second.Run("b", "1", Status::kSuccess, kDay, kDay + kSecond).Publish();
+  directory_.Add({{"t", 0}, second.shard(), nullptr});
+  EXPECT_THAT(Other(Scrape(), "runledger_runs_started_total"), ElementsAre("1"));
 }
 
 // A job of the overflow that is forgotten, and another that takes its number, leave the sums where they were.
