@@ -71,6 +71,8 @@ class EventReader : public JsonSax {
       return Reject(Category::kSchema, "the event has no body: put the fields of a run under \"run\", of a decision under \"decision\"");
     }
     FinishAttributes();
+    // Last, so that a source_status beside it does not hide it.
+    if (!unknown_status_.empty()) body_.Bytes(bindings_->Find("source_status")->number, unknown_status_);
     if (!has_id_) event_.Bytes(1, Hex(HashBytes(text)));
     event_.Bytes(body_field_, body_bytes_);
     return true;
@@ -286,7 +288,11 @@ class EventReader : public JsonSax {
       // A word that is not ours is kept, known or not: the decoder judges it. Ours is kept in `status` alone.
       std::string lower(value.text);
       for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      if (!status || lower != StatusName(*status)) body_.Bytes(bindings_->Find("source_status")->number, value.text);
+      if (!status) {
+        unknown_status_ = value.text;
+      } else if (lower != StatusName(*status)) {
+        body_.Bytes(bindings_->Find("source_status")->number, value.text);
+      }
     } else if (const auto number = ToInt64(value)) {
       body_.Int64(field_->number, *number);
     } else {
@@ -338,6 +344,7 @@ class EventReader : public JsonSax {
   const BodyBindings* bindings_ = nullptr;
   const FieldBinding* field_ = nullptr;  // of the key just read; nullptr: no column is named like it
   std::string unknown_key_;
+  std::string unknown_status_;  // a word for the status that is in no vocabulary
 
   std::string captured_;
   JsonTextWriter capture_;

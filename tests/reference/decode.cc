@@ -1,6 +1,5 @@
 #include "reference/decode.h"
 
-#include <google/protobuf/io/coded_stream.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reference/columns.h"
+#include "reference/wire.h"
 
 namespace runledger::reference {
 namespace {
@@ -96,8 +96,19 @@ std::vector<std::string_view> ElementsOf(std::string_view text) {
 
 Decoded DecodeJson(std::string_view text, std::string_view value, int64_t time_us, const Limits& limits) {
   Decoded decoded{"json", {}};
-  if (JsonDepth(text) > limits.json_depth) return WholeRefused("json", {"oversize", "nested too deep"}, value);
-  if (!nlohmann::json::accept(text)) return WholeRefused("json", {"decode", "no JSON"}, value);
+  const bool good = nlohmann::json::accept(text);
+  bool too_deep = good && JsonDepth(text) > limits.json_depth;
+  if (!good) {  // whichever fault comes first in the text
+    using Event = nlohmann::json::parse_event_t;
+    const auto watch = [&](int depth, Event event, nlohmann::json&) {
+      const bool opens = event == Event::object_start || event == Event::array_start;
+      too_deep = too_deep || (opens && depth >= limits.json_depth);
+      return true;
+    };
+    const nlohmann::json nothing = nlohmann::json::parse(text, watch, /*allow_exceptions=*/false);
+  }
+  if (too_deep) return WholeRefused("json", {"oversize", "nested too deep"}, value);
+  if (!good) return WholeRefused("json", {"decode", "no JSON"}, value);
   const bool array = text[text.find_first_not_of(" \t\r\n")] == '[';
   const std::vector<std::string_view> elements = array ? ElementsOf(text) : std::vector{text};
   if (elements.empty()) return WholeRefused("json", {"schema", "no event"}, value);
@@ -111,37 +122,15 @@ Decoded DecodeJson(std::string_view text, std::string_view value, int64_t time_u
 }
 
 Decoded DecodeBatch(std::string_view batch, std::string_view value, int64_t time_us, const Limits& limits) {
+  std::vector<WireField> fields;
   std::vector<std::string_view> events;
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(batch.data()),
-                                            static_cast<int>(batch.size()));
-  const Refusal unreadable{"decode", "no EventBatch"};
-  while (const uint32_t tag = in.ReadTag()) {
-    uint64_t number = 0;
-    uint32_t small = 0;
-    bool good = tag >> 3 != 0;
-    switch (tag & 7) {
-      case 0:
-        good = good && in.ReadVarint64(&number);
-        break;
-      case 1:
-        good = good && in.ReadLittleEndian64(&number);
-        break;
-      case 5:
-        good = good && in.ReadLittleEndian32(&small);
-        break;
-      case 2: {
-        good = good && in.ReadVarint64(&number);
-        const auto at = static_cast<size_t>(in.CurrentPosition());
-        good = good && number <= batch.size() - at && in.Skip(static_cast<int>(number));
-        if (good && tag >> 3 == 1) events.push_back(batch.substr(at, number));
-        break;
-      }
-      default:
-        good = false;
-    }
-    if (!good || (tag >> 3 == 1 && (tag & 7) != 2)) return WholeRefused("batch", unreadable, value);
+  bool readable = ReadFields(batch, &fields);
+  for (const WireField& field : fields) {
+    if (field.number != 1) continue;
+    readable = readable && field.type == 2;
+    events.push_back(field.bytes);
   }
-  if (!in.ConsumedEntireMessage()) return WholeRefused("batch", unreadable, value);
+  if (!readable) return WholeRefused("batch", {"decode", "no EventBatch"}, value);
   if (events.empty()) return WholeRefused("batch", {"schema", "no event"}, value);
   if (events.size() > limits.batch_events) return WholeRefused("batch", {"oversize", "too many events"}, value);
   Decoded decoded{"batch", {}};

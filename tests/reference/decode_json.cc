@@ -12,22 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Days since 1970-01-01 of a civil date, by counting from the first of March of the year 0.
-int64_t DaysOf(int64_t year, int month, int day) {
-  year -= month <= 2 ? 1 : 0;
-  const int64_t era = (year >= 0 ? year : year - 399) / 400;
-  const int64_t year_of_era = year - era * 400;
-  const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  return era * 146'097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719'468;
-}
-
-bool GoodCivil(int year, int month, int day) {
-  static constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
-  const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  return day <= kDays[month - 1] + (month == 2 && leap ? 1 : 0);
-}
-
 std::optional<int64_t> IntegerOf(const Json& value) {
   if (value.is_number_unsigned()) {
     const auto number = value.get<uint64_t>();
@@ -96,6 +80,7 @@ class JsonBody {
         return false;
       }
     }
+    if (!unknown_status_.empty()) to_->source_status = unknown_status_;
     if (extra_ && has_attributes_ && !attributes_are_object_) Refuse("attributes");
     if (extra_bytes_ + attributes_bytes_ > 1'048'576) Refuse("attributes");
     return true;
@@ -208,8 +193,10 @@ class JsonBody {
       const auto word = value.get<std::string>();
       const auto status = StatusOfWord(word);
       if (status) to_->status = static_cast<uint64_t>(*status);
-      if (!status || Lower(word) != NameOf(*status)) to_->source_status = word;
-      if (to_->source_status.size() > 128) Refuse("source_status");
+      if (!status)
+        unknown_status_ = word;
+      else if (Lower(word) != NameOf(*status) && to_->source_status.empty())
+        to_->source_status = word;
     } else if (const auto number = IntegerOf(value)) {
       to_->status = static_cast<uint64_t>(*number);
     } else {
@@ -221,6 +208,7 @@ class JsonBody {
 
   Fields* to_;
   Refusal* refusal_;
+  std::string unknown_status_;
   bool extra_ = false;
   bool has_attributes_ = false;
   bool attributes_are_object_ = false;
@@ -272,43 +260,6 @@ bool ReadEvent(const Json& event, Fields* to, Refusal* refusal) {
 }
 
 }  // namespace
-
-std::optional<int64_t> DateOfText(const std::string& text) {
-  int year = 0, month = 0, day = 0, used = 0;
-  if (text.size() != 10 || std::sscanf(text.c_str(), "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || used != 10 ||
-      !GoodCivil(year, month, day)) {
-    return std::nullopt;
-  }
-  return DaysOf(year, month, day);
-}
-
-std::optional<int64_t> TimeOfText(const std::string& text) {
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, used = 0;
-  const int read =
-      std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &used);
-  if (read != 6 || used != 19 || !GoodCivil(year, month, day) || hour > 23 || minute > 59 || second > 59)
-    return std::nullopt;
-  size_t at = 19;
-  int64_t fraction_us = 0;
-  if (at < text.size() && text[at] == '.') {
-    int64_t unit = 100'000;
-    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10)
-      fraction_us += (text[at] - '0') * unit;
-  }
-  int64_t offset_min = 0;
-  if (at < text.size() && (text[at] == '+' || text[at] == '-')) {
-    int hours = 0, minutes = 0;
-    if (std::sscanf(text.c_str() + at + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 ||
-        at + 1 + static_cast<size_t>(used) != text.size()) {
-      return std::nullopt;
-    }
-    offset_min = (text[at] == '-' ? -1 : 1) * (hours * 60 + minutes);
-  } else if (at + 1 != text.size() || text[at] != 'Z') {
-    return std::nullopt;
-  }
-  const int64_t seconds = ((DaysOf(year, month, day) * 24 + hour) * 60 + minute - offset_min) * 60 + second;
-  return seconds * 1'000'000 + fraction_us;
-}
 
 std::optional<Event> DecodeJsonEvent(std::string_view text, int64_t record_time_us, const Limits& limits,
                                      Refusal* refusal) {

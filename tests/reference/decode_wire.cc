@@ -1,5 +1,3 @@
-#include <google/protobuf/io/coded_stream.h>
-
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -7,56 +5,10 @@
 #include "reference/columns.h"
 #include "reference/decode.h"
 #include "reference/rules.h"
+#include "reference/wire.h"
 
 namespace runledger::reference {
 namespace {
-
-// One field as it stands on the wire.
-struct WireField {
-  int number = 0;
-  int type = 0;  // 0 varint, 1 fixed64, 2 bytes, 5 fixed32
-  uint64_t value = 0;
-  std::string_view bytes;
-};
-
-// All fields in order. False: not a protobuf message, or one with groups.
-bool ReadFields(std::string_view message, std::vector<WireField>* fields) {
-  const auto* data = reinterpret_cast<const uint8_t*>(message.data());
-  google::protobuf::io::CodedInputStream in(data, static_cast<int>(message.size()));
-  for (;;) {
-    const uint32_t tag = in.ReadTag();
-    if (tag == 0) return in.ConsumedEntireMessage();
-    WireField field;
-    field.number = static_cast<int>(tag >> 3);
-    field.type = static_cast<int>(tag & 7);
-    if (field.number == 0) return false;
-    uint32_t small = 0;
-    switch (field.type) {
-      case 0:
-        if (!in.ReadVarint64(&field.value)) return false;
-        break;
-      case 1:
-        if (!in.ReadLittleEndian64(&field.value)) return false;
-        break;
-      case 2: {
-        uint64_t size = 0;
-        if (!in.ReadVarint64(&size)) return false;
-        const auto at = static_cast<size_t>(in.CurrentPosition());
-        if (size > message.size() - at) return false;
-        field.bytes = message.substr(at, size);
-        if (!in.Skip(static_cast<int>(size))) return false;
-        break;
-      }
-      case 5:
-        if (!in.ReadLittleEndian32(&small)) return false;
-        field.value = small;
-        break;
-      default:
-        return false;
-    }
-    fields->push_back(field);
-  }
-}
 
 int TypeOf(const FieldRule& rule) {
   switch (rule.holds) {
