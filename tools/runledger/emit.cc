@@ -1,0 +1,190 @@
+#include "tools/runledger/emit.h"
+
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "codecs/event_decoder.h"
+#include "codecs/json.h"
+#include "codecs/json_event.h"
+#include "codecs/row.h"
+#include "tools/runledger/json_object.h"
+#include "tools/runledger/line_reader.h"
+
+namespace runledger::tools {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr int kFine = 0;
+constexpr int kBad = 1;
+constexpr int kWrongUse = 2;
+
+int64_t WallUs() {
+  using std::chrono::system_clock;
+  return std::chrono::duration_cast<std::chrono::microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+void Say(const std::string& text) { std::fprintf(stderr, "runledger: emit: %s\n", text.c_str()); }
+
+// Turns JSON into an event, or says why it is none.
+class Reader {
+ public:
+  explicit Reader(const codecs::Limits& limits) : limits_(limits), decoder_(limits) {}
+
+  // False: error() says why. True: error() is empty, or names the column that cannot hold its value.
+  bool Read(std::string_view json) {
+    error_.clear();
+    bool too_deep = false;
+    codecs::ColumnRefusal refused;
+    codecs::Rejection rejection;
+    if (error_ = codecs::JsonError(json, limits_.json_depth, &too_deep); !error_.empty()) return false;
+    if (!codecs::JsonToEvent(json, limits_.json_depth, &wire_, &refused, &rejection) ||
+        !decoder_.Decode(wire_, WallUs(), &event_, &rejection)) {
+      error_ = rejection.text;
+      return false;
+    }
+    if (!refused) refused = encoder_.Check(event_);
+    if (refused) error_ = codecs::RefusalText(refused);
+    return true;
+  }
+
+  const codecs::Event& event() const { return event_; }
+  const std::string& error() const { return error_; }
+
+ private:
+  const codecs::Limits limits_;
+  const codecs::EventDecoder decoder_;
+  const codecs::RowEncoder encoder_{codecs::SecretNames()};
+  std::string wire_;
+  codecs::Event event_;
+  std::string error_;
+};
+
+// One run of Emit.
+class Session {
+ public:
+  Session(const EmitOptions& options, EventSink* sink) : options_(options), sink_(sink), reader_(options.limits) {}
+
+  int FromFlags();
+  int FromInput();
+
+ private:
+  absl::Status Send();
+  bool TakeLine(std::string_view line, const std::string& name);
+  int Finish(const std::string& run_id);
+
+  const EmitOptions& options_;
+  EventSink* const sink_;
+  Reader reader_;
+  uint64_t refused_ = 0;  // events that were not sent, or not taken
+  uint64_t damaged_ = 0;  // events that were sent with a value that no column takes
+  bool stopped_ = false;  // before the end of the input
+};
+
+int Session::FromFlags() {
+  const absl::StatusOr<FlagEvent> flags = EventOfFlags(options_, WallUs());
+  if (!flags.ok()) {
+    Say(std::string(flags.status().message()));
+    return kWrongUse;
+  }
+  if (!reader_.Read(flags->json) || !reader_.error().empty()) {
+    Say(reader_.error());
+    return kWrongUse;
+  }
+  if (const absl::Status status = Send(); !status.ok()) {
+    Say("not sent: " + std::string(status.message()));
+    ++refused_;
+  }
+  if (flags->made_run_id && !options_.json) std::printf("%s\n", flags->run_id.c_str());
+  return Finish(flags->run_id);
+}
+
+int Session::FromInput() {
+  if (isatty(options_.input) == 1) {
+    Say("nothing to send: give --job and --status, or events on standard input, one JSON object a line");
+    return kWrongUse;
+  }
+  LineReader lines(options_.input, options_.limits.message_bytes);
+  while (lines.Next()) {
+    const std::string name = "line " + std::to_string(lines.number());
+    if (lines.too_long()) {
+      Say(name + ": not sent: longer than " + std::to_string(options_.limits.message_bytes) +
+          " bytes (limits.message_bytes)");
+      ++refused_;
+    } else if (!TakeLine(lines.line(), name)) {
+      stopped_ = true;
+      break;
+    }
+  }
+  if (lines.error() != 0) {
+    Say(std::string("reading standard input: ") + std::strerror(lines.error()));
+    stopped_ = true;
+  }
+  return Finish("");
+}
+
+// False: the sink takes nothing any more.
+bool Session::TakeLine(std::string_view line, const std::string& name) {
+  if (line.find_first_not_of(" \t\r") == line.npos) return true;
+  if (!reader_.Read(line)) {
+    Say(name + ": not sent: " + reader_.error());
+    ++refused_;
+    return true;
+  }
+  const absl::Status status = Send();
+  if (status.ok()) {
+    if (reader_.error().empty()) return true;
+    Say(name + ": sent, but its row will be incomplete: " + reader_.error());
+    ++damaged_;
+    return true;
+  }
+  ++refused_;
+  if (absl::IsInvalidArgument(status)) {
+    Say(name + ": not sent: " + std::string(status.message()));
+    return true;
+  }
+  Say("stopped at " + name + ", which was not sent: " + std::string(status.message()));
+  return false;
+}
+
+absl::Status Session::Send() {
+  while (true) {
+    const absl::Status status = sink_->Send(reader_.event());
+    if (!absl::IsResourceExhausted(status)) return status;
+    const absl::Status room = sink_->WaitForRoom(steady_clock::now() + options_.flush_timeout);
+    if (!room.ok()) return room;
+  }
+}
+
+int Session::Finish(const std::string& run_id) {
+  const FlushResult flushed = sink_->Flush(steady_clock::now() + options_.flush_timeout);
+  if (flushed.undelivered > 0) {
+    const uint64_t all = flushed.undelivered + flushed.acknowledged;
+    Say(std::to_string(flushed.undelivered) + " of " + std::to_string(all) + (all == 1 ? " event" : " events") +
+        " could not be delivered: " + flushed.reason);
+  }
+  if (options_.json) {
+    JsonObject answer;
+    if (!run_id.empty()) answer.AddText("run_id", run_id);
+    answer.Add("acknowledged", std::to_string(flushed.acknowledged));
+    answer.Add("undelivered", std::to_string(flushed.undelivered));
+    answer.Add("refused", std::to_string(refused_));
+    std::printf("%s\n", answer.Text().c_str());
+  }
+  std::fflush(stdout);
+  return flushed.undelivered == 0 && refused_ == 0 && damaged_ == 0 && !stopped_ ? kFine : kBad;
+}
+
+}  // namespace
+
+int Emit(const EmitOptions& options, EventSink& sink) {
+  Session session(options, &sink);
+  return options.from_flags() ? session.FromFlags() : session.FromInput();
+}
+
+}  // namespace runledger::tools

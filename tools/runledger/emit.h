@@ -1,0 +1,19 @@
+#pragma once
+
+#include "tools/runledger/emit_options.h"
+#include "tools/runledger/event_sink.h"
+
+namespace runledger::tools {
+
+// Sends events. 0: all were acknowledged. 1: at least one was refused, had a value that its column cannot hold, or
+// could not be delivered; 2: wrong use, nothing was sent.
+//
+// From flags: a run id that is not given is made up and printed, so that later events can name their run.
+//
+// From standard input: a line is one JSON object, the mapping of codecs::JsonToEvent; empty lines are skipped. A line
+// that is refused is named on standard error with the reason, and the others are sent. A bad value of a column is named
+// too, but what folding needs is good, so that event goes. Reading waits while the sink is full, and stops with a word
+// if nothing moves for flush_timeout. Memory is bounded: a line, and what the sink holds.
+int Emit(const EmitOptions& options, EventSink& sink);
+
+}  // namespace runledger::tools

@@ -1,0 +1,299 @@
+#include "tools/runledger/exec.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "tools/runledger/child_process.h"
+#include "tools/runledger/run_reporter.h"
+#include "tools/runledger/stderr_tee.h"
+
+namespace runledger::tools {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr int kWrongUse = 2;
+constexpr std::chrono::milliseconds kNow{0};
+constexpr std::chrono::milliseconds kSlice{50};  // between looks at the signals
+
+int64_t WallUs() {
+  using std::chrono::system_clock;
+  return std::chrono::duration_cast<std::chrono::microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// Goes on while the machine sleeps, as the wall clock does, and never jumps.
+double BootSeconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+bool AsksToStop(const siginfo_t& signal) {
+  return signal.si_signo == SIGTERM || signal.si_signo == SIGINT || signal.si_signo == SIGHUP ||
+         signal.si_signo == SIGQUIT;
+}
+
+// One run of Exec.
+class Session {
+ public:
+  Session(const ExecOptions& options, EventSink* sink)
+      : options_(options),
+        sink_(sink),
+        has_stderr_(fcntl(STDERR_FILENO, F_GETFD) >= 0),
+        reporter_(options.run, WallUs()) {}
+
+  int Run();
+
+ private:
+  bool Start();
+  int CouldNotStart(int error);
+  void Report(const codecs::Event& event);
+  void WaitForChild();
+  bool Ended();
+  void PassOn(const siginfo_t& signal);
+  bool ChildHas(const siginfo_t& signal) const;
+  RunOutcome Outcome(const std::string& tail) const;
+  bool EndedAsAsked() const;
+  void Flush();
+  void WaitForOutput();
+  bool AskedToHurry();
+  void Say(const std::string& text) const;
+
+  const ExecOptions& options_;
+  EventSink* const sink_;
+  const bool has_stderr_;  // else the descriptor may become something else's
+  RunReporter reporter_;
+  SignalHold signals_;
+  std::unique_ptr<StderrTee> tee_;  // nullptr: standard error is not captured
+  pid_t child_ = 0;
+  bool ended_ = false;
+  int wait_status_ = 0;  // of the child, once it has ended
+  double started_boot_ = 0;
+  std::set<int> asked_;     // of TERM, INT, HUP, QUIT: those that came while the command ran
+  uint64_t not_taken_ = 0;  // events that the sink refused
+  std::string not_taken_why_;
+  FlushResult flushed_;
+  bool hurry_ = false;  // told to stop after the command had ended
+};
+
+// SIG_IGN for SIGPIPE while it lives: a reader that went away must not end us before the run is reported.
+class NoSigpipe {
+ public:
+  NoSigpipe() {
+    struct sigaction ignore = {};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ignore, &before_);
+  }
+  ~NoSigpipe() { sigaction(SIGPIPE, &before_, nullptr); }
+  NoSigpipe(const NoSigpipe&) = delete;
+  NoSigpipe& operator=(const NoSigpipe&) = delete;
+
+ private:
+  struct sigaction before_ = {};
+};
+
+int Session::Run() {
+  if (const absl::Status status = reporter_.Check(); !status.ok()) {
+    Say("exec: " + std::string(status.message()));
+    return kWrongUse;
+  }
+  if (!Start()) return CouldNotStart(errno);
+  const NoSigpipe no_sigpipe;  // after the start: the command gets what we were given
+  if (tee_ != nullptr) tee_->CloseWriteEnd();
+  reporter_.LookAround();
+  Report(reporter_.Running(WallUs()));
+
+  WaitForChild();
+  const RunOutcome outcome = Outcome(tee_ != nullptr ? tee_->Finish() : "");
+  Report(reporter_.End(WallUs(), outcome));
+  Flush();
+  WaitForOutput();
+  if (flushed_.undelivered > 0) {
+    Say(std::to_string(flushed_.undelivered) + (flushed_.undelivered == 1 ? " event" : " events") + " of run " +
+        reporter_.run_id() + " could not be delivered: " + flushed_.reason);
+  }
+  return outcome.exit_status;
+}
+
+// False with errno if the command could not be started.
+bool Session::Start() {
+  if (options_.capture_stderr && has_stderr_) {
+    auto tee = StderrTee::Create(STDERR_FILENO, options_.stderr_tail_bytes);
+    if (tee.ok()) {
+      tee_ = std::move(*tee);
+    } else {
+      Say("exec: standard error is not captured: " + std::string(tee.status().message()));
+    }
+  }
+  ChildSpec spec;
+  spec.argv = options_.command;
+  spec.environment = {{"RUNLEDGER_JOB", reporter_.job()}, {"RUNLEDGER_RUN_ID", reporter_.run_id()}};
+  spec.stderr_fd = tee_ != nullptr ? tee_->write_end() : -1;
+  spec.signal_mask = signals_.original_mask();
+  reporter_.SetStart(WallUs());
+  started_boot_ = BootSeconds();
+  errno = SpawnChild(spec, &child_);
+  if (errno != 0) return false;
+  reporter_.SetPid(child_);
+  return true;
+}
+
+int Session::CouldNotStart(int error) {
+  const NoSigpipe no_sigpipe;
+  tee_.reset();
+  const std::string text = options_.command[0] + ": " + std::strerror(error);
+  Say("exec: " + text);
+  reporter_.LookAround();
+  RunOutcome outcome;
+  outcome.status = codecs::Status::kFailed;
+  outcome.exit_status = ShellStatusOfSpawnError(error);
+  outcome.error_type = outcome.exit_status == 127 ? "command_not_found" : "command_not_executable";
+  outcome.error_message = text;
+  Report(reporter_.End(WallUs(), outcome));
+  Flush();
+  if (flushed_.undelivered > 0)
+    Say("1 event of run " + reporter_.run_id() + " could not be delivered: " + flushed_.reason);
+  return outcome.exit_status;
+}
+
+void Session::Report(const codecs::Event& event) {
+  const absl::Status status = sink_->Send(event);
+  if (status.ok()) return;
+  ++not_taken_;
+  not_taken_why_ = std::string(status.message());
+}
+
+// Passes signals on and sends heartbeats until the command has ended.
+void Session::WaitForChild() {
+  constexpr std::chrono::milliseconds kLong = std::chrono::hours(1);
+  const bool beats = options_.heartbeat.count() > 0;
+  auto next_beat = steady_clock::now() + options_.heartbeat;
+  while (!Ended()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_beat - steady_clock::now());
+    if (const auto signal = signals_.Next(beats ? std::clamp(left, kNow, kLong) : kLong)) {
+      PassOn(*signal);
+    }
+    if (beats && steady_clock::now() >= next_beat && !Ended()) {
+      Report(reporter_.Heartbeat(WallUs()));
+      next_beat = steady_clock::now() + options_.heartbeat;
+    }
+  }
+  // What the terminal sent to both of us may have ended the command before we looked.
+  while (const auto signal = signals_.Next(kNow)) {
+    if (ChildHas(*signal)) {
+      asked_.insert(signal->si_signo);
+    } else {
+      hurry_ |= AsksToStop(*signal);
+    }
+  }
+}
+
+bool Session::Ended() {
+  // The first process of a container inherits the orphans, and nobody else will bury them.
+  const pid_t whom = getpid() == 1 ? -1 : child_;
+  while (!ended_) {
+    int status = 0;
+    const pid_t ended = waitpid(whom, &status, WNOHANG);
+    if (ended == 0) return false;
+    if (ended < 0 && errno == EINTR) continue;
+    ended_ = ended < 0 || ended == child_;
+    wait_status_ = ended < 0 ? W_EXITCODE(255, 0) : status;  // below 0: somebody else has taken the answer
+  }
+  return true;
+}
+
+// The terminal sends to its whole foreground group: the command has it already, unless it left our group.
+bool Session::ChildHas(const siginfo_t& signal) const {
+  return signal.si_code == SI_KERNEL && (ended_ || getpgid(child_) == getpgrp());
+}
+
+void Session::PassOn(const siginfo_t& signal) {
+  if (signal.si_signo == SIGCHLD) return;
+  if (!ChildHas(signal)) kill(child_, signal.si_signo);
+  asked_.insert(signal.si_signo);
+  if (signal.si_signo == SIGTSTP) SignalHold::Stop();
+}
+
+bool Session::EndedAsAsked() const {
+  if (WIFEXITED(wait_status_) && WEXITSTATUS(wait_status_) == 0) return false;
+  if (asked_.contains(SIGTERM) || asked_.contains(SIGINT)) return true;
+  // These two may mean something else to a command: it may read its configuration again, or tell where it stands.
+  const int by = WIFSIGNALED(wait_status_) ? WTERMSIG(wait_status_) : WEXITSTATUS(wait_status_) - 128;
+  return (by == SIGHUP || by == SIGQUIT) && asked_.contains(by);
+}
+
+RunOutcome Session::Outcome(const std::string& tail) const {
+  RunOutcome outcome;
+  outcome.duration_seconds = BootSeconds() - started_boot_;
+  if (WIFSIGNALED(wait_status_)) {
+    outcome.exit_status = 128 + WTERMSIG(wait_status_);
+    outcome.error_type = "signal";
+    outcome.error_message = "killed by " + SignalName(WTERMSIG(wait_status_));
+    if (WCOREDUMP(wait_status_)) outcome.error_message += ", core dumped";
+  } else {
+    outcome.exit_status = WEXITSTATUS(wait_status_);
+    if (outcome.exit_status == 0) return outcome;
+    outcome.error_type = "exit_status";
+    outcome.error_message = "exit status " + std::to_string(outcome.exit_status);
+  }
+  outcome.status = EndedAsAsked() ? codecs::Status::kAborted : codecs::Status::kFailed;
+  if (outcome.status == codecs::Status::kAborted) {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+      if (asked_.contains(signal)) outcome.error_message += " after " + SignalName(signal);
+    }
+  }
+  if (!tail.empty()) outcome.error_message += ": " + tail;
+  return outcome;
+}
+
+// Waits for the log, at most flush_timeout; less if somebody is in a hurry, or nothing more can come.
+void Session::Flush() {
+  const auto deadline = steady_clock::now() + options_.flush_timeout;
+  while (true) {
+    const auto slice = std::min(deadline, steady_clock::now() + kSlice);
+    flushed_ = sink_->Flush(slice);
+    if (flushed_.undelivered == 0 || steady_clock::now() < slice || slice == deadline || AskedToHurry()) break;
+  }
+  if (not_taken_ > 0 && flushed_.undelivered == 0) flushed_.reason = not_taken_why_;
+  flushed_.undelivered += not_taken_;
+}
+
+void Session::WaitForOutput() {
+  if (tee_ == nullptr) return;
+  pollfd drained = {tee_->drained_fd(), POLLIN, 0};
+  while (poll(&drained, 1, static_cast<int>(kSlice.count())) <= 0 && !AskedToHurry()) continue;
+}
+
+bool Session::AskedToHurry() {
+  while (const auto signal = signals_.Next(kNow)) hurry_ |= AsksToStop(*signal);
+  return hurry_;
+}
+
+void Session::Say(const std::string& text) const {
+  if (has_stderr_) dprintf(STDERR_FILENO, "runledger: %s\n", text.c_str());
+}
+
+}  // namespace
+
+int Exec(const ExecOptions& options, EventSink& sink) {
+  if (options.command.empty()) {
+    std::fputs(
+        "runledger: exec: no command: write it behind --, as in runledger exec --job NAME -- COMMAND ARGUMENTS\n",
+        stderr);
+    return kWrongUse;
+  }
+  return Session(options, &sink).Run();
+}
+
+}  // namespace runledger::tools
