@@ -26,13 +26,20 @@ DayTable::~DayTable() = default;
 
 int Goodness(codecs::Status status) {
   switch (status) {
-    case codecs::Status::kSuccess: return 6;
-    case codecs::Status::kPartial: return 5;
-    case codecs::Status::kNoData: return 4;
-    case codecs::Status::kSkipped: return 3;
-    case codecs::Status::kFailed: return 2;
-    case codecs::Status::kAborted: return 1;
-    case codecs::Status::kRunning: return 0;
+    case codecs::Status::kSuccess:
+      return 6;
+    case codecs::Status::kPartial:
+      return 5;
+    case codecs::Status::kNoData:
+      return 4;
+    case codecs::Status::kSkipped:
+      return 3;
+    case codecs::Status::kFailed:
+      return 2;
+    case codecs::Status::kAborted:
+      return 1;
+    case codecs::Status::kRunning:
+      return 0;
   }
   return 0;
 }
@@ -64,12 +71,14 @@ DayTable::Entry& DayTable::Slot(uint32_t job, int32_t data_date) {
   return entry;
 }
 
-void DayTable::Add(uint32_t job, int32_t data_date, const codecs::Hash128& run, codecs::Status status, int64_t time_us) {
+void DayTable::Add(uint32_t job, int32_t data_date, const codecs::Hash128& run, codecs::Status status,
+                   int64_t time_us) {
   // Dates far from the log's own time are somebody's mistake; they would only take room.
   if (log_day_ != INT32_MIN && (data_date < log_day_ - days_ || data_date > log_day_ + days_)) return;
   DayState& day = Slot(job, data_date).state;
   if (Goodness(status) > Goodness(day.best)) day.best = status;
-  if (std::make_tuple(time_us, Goodness(status), run.low) > std::make_tuple(day.last_time_us, Goodness(day.last_status), day.last_run)) {
+  if (std::make_tuple(time_us, Goodness(status), run.low) >
+      std::make_tuple(day.last_time_us, Goodness(day.last_status), day.last_run)) {
     day.last_time_us = time_us;
     day.last_status = status;
     day.last_run = run.low;
@@ -107,7 +116,8 @@ void DayTable::RemoveIf(Condition condition) {
 void DayTable::AdvanceTo(int32_t log_day) {
   if (log_day <= log_day_) return;
   log_day_ = log_day;
-  RemoveIf([&](const Entry& entry) { return entry.data_date < log_day_ - days_ || entry.data_date > log_day_ + days_; });
+  RemoveIf(
+      [&](const Entry& entry) { return entry.data_date < log_day_ - days_ || entry.data_date > log_day_ + days_; });
 }
 
 void DayTable::RemoveJob(uint32_t job) {

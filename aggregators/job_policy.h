@@ -14,11 +14,11 @@ inline constexpr int64_t kDayUs = 24 * kHourUs;
 // What is expected of a job. Section `jobs` of the configuration; all durations in microseconds, all limits strict:
 // a run is stale when it is older than stale_after, not when it is as old.
 struct JobPolicy {
-  bool enabled = true;                                // false: the job keeps no state and has no series
-  int64_t stale_after_us = 4 * kHourUs;               // running without a sign of life
+  bool enabled = true;                                     // false: the job keeps no state and has no series
+  int64_t stale_after_us = 4 * kHourUs;                    // running without a sign of life
   int64_t heartbeat_silent_after_us = 5 * 60 * kSecondUs;  // of a run that beats: without a further beat
-  int64_t max_runtime_us = 0;                         // 0 = no limit
-  int64_t staleness_threshold_us = 2 * kDayUs;        // without success
+  int64_t max_runtime_us = 0;                              // 0 = no limit
+  int64_t staleness_threshold_us = 2 * kDayUs;             // without success
   std::string display_name;
   std::string phase;     // empty: the first phase that a run of the job names
   std::string priority;  // label of job_info; e.g. critical, high

@@ -63,8 +63,9 @@ void JobTable::Fill(uint32_t number, std::string_view name, const JobPolicy& pol
   job.policy = &policy;
   job.name_hash = codecs::Hash64(name);
   job.phase_fixed = !policy.phase.empty();
-  job.labels = std::make_shared<JobLabels>(JobLabels{std::string(name), policy.phase, policy.display_name, policy.priority,
-                                                     policy.stale_after_us, policy.staleness_threshold_us});
+  job.labels =
+      std::make_shared<JobLabels>(JobLabels{std::string(name), policy.phase, policy.display_name, policy.priority,
+                                            policy.stale_after_us, policy.staleness_threshold_us});
   index_->numbers.emplace(name, number);
 }
 

@@ -15,7 +15,7 @@ namespace runledger::aggregators {
 
 // What a shard keeps of one job, beside what it shows of it.
 struct Job {
-  JobBlock block;  // the live copy of what readers see
+  JobBlock block;                           // the live copy of what readers see
   std::shared_ptr<const JobLabels> labels;  // nullptr: the slot is free
   const JobPolicy* policy = nullptr;
   uint64_t name_hash = 0;

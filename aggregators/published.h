@@ -76,7 +76,8 @@ using JobExemplars = std::array<Exemplar, codecs::kTerminalStatuses>;
 inline constexpr std::array<double, 13> kDurationBoundsS = {1,   5,    15,   30,   60,    120,  300,
                                                             600, 1800, 3600, 7200, 14400, 28800};
 
-// Durations of the runs of one (phase, workflow). counts[i]: of at most kDurationBoundsS[i] seconds and more than the bound before.
+// Durations of the runs of one (phase, workflow). counts[i]: of at most kDurationBoundsS[i] seconds and more than the
+// bound before.
 struct PhaseBlock {
   std::array<uint64_t, kDurationBoundsS.size() + 1> counts{};
   double sum_s = 0;
@@ -144,8 +145,8 @@ class LeftRight {
 
   ReadGuard Read() const {
     for (;;) {  // goes round only if the writer flipped in between, at most a few times a second
-      const int index = active_.load(std::memory_order_seq_cst);  // R1
-      readers_[index].count.fetch_add(1, std::memory_order_seq_cst);  // R2
+      const int index = active_.load(std::memory_order_seq_cst);                            // R1
+      readers_[index].count.fetch_add(1, std::memory_order_seq_cst);                        // R2
       if (active_.load(std::memory_order_seq_cst) == index) return ReadGuard(this, index);  // R3
       readers_[index].count.fetch_sub(1, std::memory_order_release);
     }

@@ -21,8 +21,12 @@ static_assert(sizeof(TextHeader) == 32);
 
 TextArena::Ref StoreText(TextArena* arena, const ClosedText& text) {
   const TextArena::Ref ref = arena->Allocate(sizeof(TextHeader) + text.run_id.size() + text.event_id.size());
-  const TextHeader header{text.sequence, text.duration_s, text.attempt, text.data_date,
-                          static_cast<uint32_t>(text.run_id.size()), static_cast<uint32_t>(text.kind)};
+  const TextHeader header{text.sequence,
+                          text.duration_s,
+                          text.attempt,
+                          text.data_date,
+                          static_cast<uint32_t>(text.run_id.size()),
+                          static_cast<uint32_t>(text.kind)};
   char* at = arena->Mutable(ref);
   std::memcpy(at, &header, sizeof header);
   at += sizeof header;
@@ -41,7 +45,9 @@ StartTime StartTime::Of(const codecs::Event& event) {
 }
 
 RunTable::RunTable(uint32_t first_closed)
-    : index_(size_t{1} << kFirstIndexBits, Entry{0, kEmpty}), shift_(32 - kFirstIndexBits), closed_begin_(first_closed) {}
+    : index_(size_t{1} << kFirstIndexBits, Entry{0, kEmpty}),
+      shift_(32 - kFirstIndexBits),
+      closed_begin_(first_closed) {}
 RunTable::~RunTable() = default;
 
 void RunTable::Prefetch(const codecs::Hash128& id) const { __builtin_prefetch(&index_[HomeOf(TagOf(id))]); }
@@ -182,8 +188,13 @@ ClosedText RunTable::TextOf(const ClosedRun& run) const {
   TextHeader header;
   std::memcpy(&header, stored.data(), sizeof header);
   const std::string_view words = stored.substr(sizeof header);
-  return {header.sequence, header.duration_s, header.attempt, header.data_date, static_cast<codecs::Kind>(header.kind),
-          words.substr(0, header.run_id_size), words.substr(header.run_id_size)};
+  return {header.sequence,
+          header.duration_s,
+          header.attempt,
+          header.data_date,
+          static_cast<codecs::Kind>(header.kind),
+          words.substr(0, header.run_id_size),
+          words.substr(header.run_id_size)};
 }
 
 void RunTable::ReplaceText(ClosedRun* run, const ClosedText& text) {

@@ -47,7 +47,7 @@ struct OpenRun {
   int32_t data_date;  // kNoDate: not told
   StartClass start_known;
   codecs::Kind kind;
-  uint8_t mark;  // the snapshot's own
+  uint8_t mark;        // the snapshot's own
   bool heartbeat : 1;  // it beats
   bool stale : 1;
   bool silent : 1;
@@ -97,7 +97,8 @@ class RunTable {
   // Running numbers of closed runs go from 0 to one less: whole chunks, and never one whose Ref would be kNone.
   static constexpr uint32_t kClosedNumbers = kClosed - 4096;
 
-  // Closed runs are numbered in a circle; `first_closed`, below kClosedNumbers, is where it begins (tests begin near its end).
+  // Closed runs are numbered in a circle; `first_closed`, below kClosedNumbers, is where it begins (tests begin near
+  // its end).
   explicit RunTable(uint32_t first_closed = 0);
   ~RunTable();
   RunTable(const RunTable&) = delete;
@@ -197,7 +198,8 @@ class RunTable {
   std::vector<Ref> free_slots_;
   uint32_t open_count_ = 0;
 
-  std::vector<std::unique_ptr<ClosedRun[]>> closed_chunks_;  // a queue of chunks: pushed at the end, taken from the front
+  std::vector<std::unique_ptr<ClosedRun[]>>
+      closed_chunks_;                // a queue of chunks: pushed at the end, taken from the front
   uint32_t closed_first_chunk_ = 0;  // running number of closed_chunks_[0]
   uint32_t closed_begin_ = 0;        // running number of the oldest
   uint32_t closed_count_ = 0;

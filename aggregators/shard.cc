@@ -26,11 +26,14 @@ struct WindowShare {
 };
 constexpr WindowShare ShareOf(Status status) {
   switch (status) {
-    case Status::kSuccess: return {1, 1};
+    case Status::kSuccess:
+      return {1, 1};
     case Status::kPartial:
     case Status::kFailed:
-    case Status::kAborted: return {0, 1};
-    default: return {0, 0};
+    case Status::kAborted:
+      return {0, 1};
+    default:
+      return {0, 0};
   }
 }
 
@@ -48,14 +51,19 @@ int32_t EarlierDate(int32_t known, std::optional<int32_t> told) {
 
 ClosedText TextOfEvent(const Event& event, int32_t known_date) {
   const codecs::RunFields& run = event.run;
-  return {event.sequence, run.duration_seconds.value_or(-1), run.attempt, EarlierDate(known_date, run.data_date),
-          run.kind,       run.run_id,                        event.id};
+  return {event.sequence, run.duration_seconds.value_or(-1),
+          run.attempt,    EarlierDate(known_date, run.data_date),
+          run.kind,       run.run_id,
+          event.id};
 }
 
 }  // namespace
 
 Shard::Shard(const ShardOptions& options, std::shared_ptr<const JobPolicies> policies)
-    : options_(options), jobs_(std::move(policies)), days_(options.days), log_clock_(options.clock_step_us),
+    : options_(options),
+      jobs_(std::move(policies)),
+      days_(options.days),
+      log_clock_(options.clock_step_us),
       phase_index_(std::make_unique<PhaseIndex>()) {}
 
 Shard::~Shard() = default;
@@ -76,7 +84,8 @@ void Shard::BeginRecord(int64_t timestamp_us, TimestampKind kind) {
 
 bool Shard::IsHistory(const Event& event, RunTable::Ref ref) const {
   if (event.backfill) return true;
-  if (record_kind_ == TimestampKind::kAppendTime && record_time_us_ >= 0 && event.time_us < record_time_us_ - options_.horizon_us) {
+  if (record_kind_ == TimestampKind::kAppendTime && record_time_us_ >= 0 &&
+      event.time_us < record_time_us_ - options_.horizon_us) {
     return true;
   }
   return ref == RunTable::kNone && event.time_us <= forgotten_until_us_;
@@ -85,7 +94,8 @@ bool Shard::IsHistory(const Event& event, RunTable::Ref ref) const {
 void Shard::Apply(const Event& event) {
   if (event.body != codecs::Body::kRun) return;
   const codecs::RunFields& run = event.run;
-  if (run.closed_by_runledger && !Holds(run)) return;  // decided of a run that is not held any more: a row, nothing else
+  if (run.closed_by_runledger && !Holds(run))
+    return;  // decided of a run that is not held any more: a row, nothing else
   bool new_job = false;
   const uint32_t number = jobs_.Intern(run.job_name, &new_job);
   if (number == JobTable::kNone) return;  // disabled
@@ -133,7 +143,8 @@ void Shard::ApplyLive(uint32_t number, const codecs::Hash128& id, RunTable::Ref 
   if (start.known >= StartClass::kEvent) block.last_start_us = std::max(block.last_start_us, start.time_us);
   if (run.status == Status::kSuccess) block.last_success_us = std::max(block.last_success_us, event.time_us);
   if (IsFailure(run.status)) block.last_failure_us = std::max(block.last_failure_us, event.time_us);
-  if (const int64_t due_us = StaleDue(job); due_us > watermark_us_) stale_jobs_due_us_ = std::min(stale_jobs_due_us_, due_us);
+  if (const int64_t due_us = StaleDue(job); due_us > watermark_us_)
+    stale_jobs_due_us_ = std::min(stale_jobs_due_us_, due_us);
 
   if (ref == RunTable::kNone) {
     OpenRunFor(number, id, event);
@@ -153,10 +164,16 @@ void Shard::OpenRunFor(uint32_t number, const codecs::Hash128& id, const Event& 
   const StartTime start = StartTime::Of(event);
   ++job.block.started;
   if (IsTerminal(run.status)) {
-    const ClosedRun closed{.id = id, .time_us = event.time_us,
+    const ClosedRun closed{.id = id,
+                           .time_us = event.time_us,
                            .start_us = start.known == StartClass::kNone ? ClosedRun::kUnknownStart : start.time_us,
-                           .job = number, .text = TextArena::kNone, .closed_log_s = log_s_, .status = run.status,
-                           .rank = MergeKeyOf(event).rank, .start_known = start.known, .in_windows = true};
+                           .job = number,
+                           .text = TextArena::kNone,
+                           .closed_log_s = log_s_,
+                           .status = run.status,
+                           .rank = MergeKeyOf(event).rank,
+                           .start_known = start.known,
+                           .in_windows = true};
     runs_.AddClosed(closed, TextOfEvent(event, OpenRun::kNoDate));
     CountFinished(number, closed, event, /*history=*/false);
     return;
@@ -204,9 +221,16 @@ void Shard::CloseOpen(uint32_t number, RunTable::Ref ref, const Event& event, bo
   const OpenRun& open = runs_.open(ref);
   StartTime start{open.start_known, open.start_us};
   start.Merge(StartTime::Of(event));
-  const ClosedRun closed{.id = open.id, .time_us = event.time_us, .start_us = start.time_us, .job = number,
-                         .text = TextArena::kNone, .closed_log_s = log_s_, .status = event.run.status,
-                         .rank = MergeKeyOf(event).rank, .start_known = start.known, .in_windows = !history};
+  const ClosedRun closed{.id = open.id,
+                         .time_us = event.time_us,
+                         .start_us = start.time_us,
+                         .job = number,
+                         .text = TextArena::kNone,
+                         .closed_log_s = log_s_,
+                         .status = event.run.status,
+                         .rank = MergeKeyOf(event).rank,
+                         .start_known = start.known,
+                         .in_windows = !history};
   Detach(job, ref);
   runs_.Close(ref, closed, TextOfEvent(event, open.data_date));
   CountFinished(number, closed, event, history);
@@ -263,7 +287,8 @@ void Shard::CountFinished(uint32_t number, const ClosedRun& run, const Event& ev
     exemplar.size = static_cast<uint8_t>(id.size());
     std::copy(id.begin(), id.end(), exemplar.run_id.begin());
   }
-  const double seconds = DurationOf(event.run.duration_seconds.value_or(-1), run.start_known, run.start_us, run.time_us);
+  const double seconds =
+      DurationOf(event.run.duration_seconds.value_or(-1), run.start_known, run.start_us, run.time_us);
   if (seconds >= 0) {
     block.duration_sum_s += seconds;
     ++block.duration_count;

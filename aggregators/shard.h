@@ -24,12 +24,13 @@ namespace runledger::aggregators {
 
 // Bounds of a shard's state. Section `state` of the configuration, per partition.
 struct ShardOptions {
-  int64_t horizon_us = 24 * kHourUs;           // state.horizon: closed runs stay, and what is live, in log time
-  uint32_t closed_runs = 1'000'000;            // state.closed_runs: at most so many closed ones
-  uint32_t open_runs = 2'000'000;              // state.open_runs: at most so many open ones
-  int days = 30;                               // state.days: data dates kept
-  int64_t forget_job_after_us = 90 * kDayUs;   // state.forget_job_after: log time without event
-  int64_t clock_step_us = 60 * kSecondUs;      // log.clock_step: a jump of a CreateTime stamp that one record alone may make
+  int64_t horizon_us = 24 * kHourUs;          // state.horizon: closed runs stay, and what is live, in log time
+  uint32_t closed_runs = 1'000'000;           // state.closed_runs: at most so many closed ones
+  uint32_t open_runs = 2'000'000;             // state.open_runs: at most so many open ones
+  int days = 30;                              // state.days: data dates kept
+  int64_t forget_job_after_us = 90 * kDayUs;  // state.forget_job_after: log time without event
+  int64_t clock_step_us =
+      60 * kSecondUs;  // log.clock_step: a jump of a CreateTime stamp that one record alone may make
 };
 
 // A run as questions see it.
@@ -96,19 +97,19 @@ class Shard {
   using ReadGuard = LeftRight<ShardBlock>::ReadGuard;
   ReadGuard Read() const { return published_.Read(); }
 
-  // Snapshots: the state as of now, as bytes, written piece by piece between records while the fold goes on. What is about
-  // to change is written first, so that all pieces together are this moment and no other.
-  // Begin; then Continue until it returns true, each time with about `budget` bytes more at the end of *out.
+  // Snapshots: the state as of now, as bytes, written piece by piece between records while the fold goes on. What is
+  // about to change is written first, so that all pieces together are this moment and no other. Begin; then Continue
+  // until it returns true, each time with about `budget` bytes more at the end of *out.
   void BeginSnapshot();
   bool ContinueSnapshot(size_t budget, std::string* out);
   void AbortSnapshot();
   bool snapshotting() const { return snapshot_.active; }
-  // Takes over such a state. DataLoss or InvalidArgument says what is wrong with the bytes; then the shard is of no use.
-  // REQUIRES: nothing was folded yet.
+  // Takes over such a state. DataLoss or InvalidArgument says what is wrong with the bytes; then the shard is of no
+  // use. REQUIRES: nothing was folded yet.
   absl::Status RestoreSnapshot(std::string_view bytes);
 
-  // Counters begin anew, as if nothing had been counted before: started is what is running now. For a state that had to be
-  // built from a part of the log.
+  // Counters begin anew, as if nothing had been counted before: started is what is running now. For a state that had to
+  // be built from a part of the log.
   void LoseCounters();
 
   // Questions about single runs: open ones first, then closed ones, the newest first.
@@ -196,7 +197,7 @@ class Shard {
   int64_t watermark_us_ = kNever;
   int64_t forgotten_until_us_ = INT64_MIN;  // events of unknown runs at or before it are history
   int32_t log_day_ = INT32_MIN;
-  bool new_log_day_ = false;  // the record being folded began it
+  bool new_log_day_ = false;               // the record being folded began it
   int64_t stale_jobs_due_us_ = INT64_MAX;  // no job's staleness changes by time alone before
   int64_t judged_minute_ = INT64_MIN;      // windows were judged at a watermark in this minute
 
@@ -221,7 +222,7 @@ class Shard {
     RunTable::Ref next_open = 0, open_end = 0;
     // Places behind the oldest closed run, which move as closed runs are forgotten.
     uint32_t next_closed = 0, closed_end = 0, closed_gone = 0;
-    std::unordered_set<RunTable::Ref> closed_written;  // ahead of their turn
+    std::unordered_set<RunTable::Ref> closed_written;   // ahead of their turn
     uint32_t jobs = 0, days = 0, open = 0, closed = 0;  // written
     std::string early;                                  // written since the last piece
   };

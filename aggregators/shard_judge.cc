@@ -22,8 +22,8 @@ int64_t Shard::NextDue(const Job& job, const OpenRun& run) const {
   return due;
 }
 
-// Makes sure that the wheel fires when something becomes due. A deadline that moved on is left where it is: firing early
-// costs one look and arms it anew, which is cheaper than moving it at every heartbeat.
+// Makes sure that the wheel fires when something becomes due. A deadline that moved on is left where it is: firing
+// early costs one look and arms it anew, which is cheaper than moving it at every heartbeat.
 void Shard::ArmFor(const Job& job, RunTable::Ref ref) {
   const OpenRun& run = runs_.open(ref);
   const int64_t due = NextDue(job, run);
@@ -127,8 +127,10 @@ void Shard::ForgetClosed() {
     const bool too_old = log_s_ > oldest.closed_log_s && log_s_ - oldest.closed_log_s > horizon_s;
     const bool too_many = runs_.closed_count() > options_.closed_runs;
     if (!too_old && !too_many) return;
-    // Within the horizon of a LogAppendTime topic its events would be taken for news again; on a CreateTime topic always.
-    if (!too_old || record_kind_ == TimestampKind::kCreateTime) forgotten_until_us_ = std::max(forgotten_until_us_, oldest.time_us);
+    // Within the horizon of a LogAppendTime topic its events would be taken for news again; on a CreateTime topic
+    // always.
+    if (!too_old || record_kind_ == TimestampKind::kCreateTime)
+      forgotten_until_us_ = std::max(forgotten_until_us_, oldest.time_us);
     BeforeClosedChange(runs_.ClosedRef(0));
     if (snapshot_.active) {
       ++snapshot_.closed_gone;

@@ -9,9 +9,10 @@
 // A shard as bytes, and back.
 //
 // The bytes are items: [ tag : 1 ][ size : 4 ][ fields ... ]. One 'M' (what is not in a table) comes first and one 'E'
-// (how many of each) last; between them 'J' jobs, 'D' days, 'O' open runs and 'C' closed runs come in any order, because
-// what changes while the snapshot is written is written ahead of its turn. Closed runs carry their place in the order in
-// which they closed. Deadlines, heaps, verdicts and what follows from others is not written but worked out again.
+// (how many of each) last; between them 'J' jobs, 'D' days, 'O' open runs and 'C' closed runs come in any order,
+// because what changes while the snapshot is written is written ahead of its turn. Closed runs carry their place in the
+// order in which they closed. Deadlines, heaps, verdicts and what follows from others is not written but worked out
+// again.
 
 namespace runledger::aggregators {
 namespace {
@@ -111,7 +112,8 @@ bool Shard::ContinueSnapshot(size_t budget, std::string* out) {
     WriteClosed(ref, s.closed_gone + s.next_closed, out);
     ++s.closed;
   }
-  if (s.next_job < s.jobs_end || s.next_day < s.days_end || s.next_open < s.open_end || s.next_closed < s.closed_end) return false;
+  if (s.next_job < s.jobs_end || s.next_day < s.days_end || s.next_open < s.open_end || s.next_closed < s.closed_end)
+    return false;
   {
     Item item('E', out);
     for (uint32_t count : {s.jobs, s.days, s.open, s.closed}) item->Put(count);
@@ -137,7 +139,8 @@ void Shard::BeforeOpenChange(RunTable::Ref ref) {
 void Shard::BeforeClosedChange(RunTable::Ref ref) {
   if (!snapshot_.active) return;
   const uint32_t place = runs_.PlaceOf(ref);
-  if (place < snapshot_.next_closed || place >= snapshot_.closed_end || !snapshot_.closed_written.insert(ref).second) return;
+  if (place < snapshot_.next_closed || place >= snapshot_.closed_end || !snapshot_.closed_written.insert(ref).second)
+    return;
   WriteClosed(ref, snapshot_.closed_gone + place, &snapshot_.early);
   ++snapshot_.closed;
 }
@@ -306,7 +309,8 @@ class Shard::Restorer {
   absl::Status Common(ByteReader& item) {
     const auto format = item.Take<uint32_t>();
     if (format != kFormat) {
-      return absl::InvalidArgumentError(absl::StrCat("the snapshot has format ", format, ", this version knows ", kFormat));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the snapshot has format ", format, ", this version knows ", kFormat));
     }
     shard_.watermark_us_ = item.Take<int64_t>();
     shard_.forgotten_until_us_ = item.Take<int64_t>();
@@ -370,7 +374,8 @@ class Shard::Restorer {
     job.first_event_us = item.Take<int64_t>();
     job.last_log_s = item.Take<uint32_t>();
     for (BucketSeries& series : job.windows.series()) TakeSeries(&item, &series);
-    for (size_t bucket = 0; bucket < DurationSketch::kBuckets; ++bucket) job.durations.Restore(bucket, item.Take<uint32_t>());
+    for (size_t bucket = 0; bucket < DurationSketch::kBuckets; ++bucket)
+      job.durations.Restore(bucket, item.Take<uint32_t>());
     for (Exemplar& exemplar : job.exemplars) {
       exemplar.time_us = item.Take<int64_t>();
       const std::string_view run_id = item.TakeText();
@@ -385,7 +390,8 @@ class Shard::Restorer {
   // Of a job that is here again. Runs of one that the configuration has disabled since are left out.
   bool Known(uint32_t job) const { return job < restored_.size() && restored_[job]; }
 
-  absl::Status Runs(std::vector<ByteReader>& days, std::vector<ByteReader>& open, std::vector<std::pair<uint32_t, ByteReader>>* closed) {
+  absl::Status Runs(std::vector<ByteReader>& days, std::vector<ByteReader>& open,
+                    std::vector<std::pair<uint32_t, ByteReader>>* closed) {
     shard_.jobs_.FinishRestoring();
     for (ByteReader& item : days) {
       if (!AddDay(item)) return absl::DataLossError("a day in the snapshot is damaged");

@@ -19,7 +19,8 @@ TextArena::Ref TextArena::Allocate(size_t size) {
     std::memcpy(&free_[units], At(ref), sizeof(Ref));
   } else {
     const size_t used = next_ % kUnitsPerChunk;
-    if (next_ != 0 && (used == 0 || used + units > kUnitsPerChunk)) {  // does not fit: the rest of the chunk stays unused
+    if (next_ != 0 &&
+        (used == 0 || used + units > kUnitsPerChunk)) {  // does not fit: the rest of the chunk stays unused
       next_ = chunks_.size() * kUnitsPerChunk;
       chunks_.push_back(std::make_unique<char[]>(kChunkBytes));
     }

@@ -48,8 +48,8 @@ void Windows::Add(int64_t time_us, int good, int all) {
 
 std::array<Outcomes, kWindows> Windows::At(int64_t watermark_us) const {
   const int64_t hour = BucketOf(watermark_us, kHourUs);
-  return {series_[kMinutes].Sum(BucketOf(watermark_us, kMinuteUs), 60), series_[kHours].Sum(hour, 24), series_[kHours].Sum(hour, 168),
-          series_[kDays].Sum(BucketOf(watermark_us, kDayUs), 30)};
+  return {series_[kMinutes].Sum(BucketOf(watermark_us, kMinuteUs), 60), series_[kHours].Sum(hour, 24),
+          series_[kHours].Sum(hour, 168), series_[kDays].Sum(BucketOf(watermark_us, kDayUs), 30)};
 }
 
 void Windows::Forget(int64_t watermark_us) {

@@ -27,8 +27,8 @@ class FoldVisitor : public codecs::EventVisitor {
   aggregators::Shard* shard_;
 };
 
-// A shard with `open` runs, and events that keep their number: a third are signs of life of any of them, a third ends of
-// any, a third new ones.
+// A shard with `open` runs, and events that keep their number: a third are signs of life of any of them, a third ends
+// of any, a third new ones.
 class Fold : public benchmark::Fixture {
  public:
   void SetUp(const benchmark::State& state) override {
@@ -81,12 +81,20 @@ BENCHMARK_DEFINE_F(Fold, DecodeAndFold)(benchmark::State& state) {
     for (const std::string& event : events_) Apply(event, &visitor);
   }
   const auto count = static_cast<double>(events_.size()) * static_cast<double>(state.iterations());
-  state.counters["ns_per_event"] = benchmark::Counter(count / 1e9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ns_per_event"] =
+      benchmark::Counter(count / 1e9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   state.counters["bytes_per_event"] = static_cast<double>(bytes_) / static_cast<double>(events_.size());
-  state.counters["record_bytes_per_open_run"] = static_cast<double>(shard_->record_bytes()) / static_cast<double>(shard_->open_runs());
+  state.counters["record_bytes_per_open_run"] =
+      static_cast<double>(shard_->record_bytes()) / static_cast<double>(shard_->open_runs());
 }
 // One pass over the events: a second one would meet runs that have ended.
-BENCHMARK_REGISTER_F(Fold, DecodeAndFold)->Arg(10'000)->Arg(1'000'000)->Arg(4'000'000)->Iterations(1)->Repetitions(5)->Unit(benchmark::kMillisecond);
+BENCHMARK_REGISTER_F(Fold, DecodeAndFold)
+    ->Arg(10'000)
+    ->Arg(1'000'000)
+    ->Arg(4'000'000)
+    ->Iterations(1)
+    ->Repetitions(5)
+    ->Unit(benchmark::kMillisecond);
 
 // The decoder alone.
 BENCHMARK_DEFINE_F(Fold, DecodeOnly)(benchmark::State& state) {
@@ -94,10 +102,12 @@ BENCHMARK_DEFINE_F(Fold, DecodeOnly)(benchmark::State& state) {
   codecs::Event event;
   codecs::Rejection rejection;
   for (auto _ : state) {
-    for (const std::string& bytes : events_) benchmark::DoNotOptimize(decoder.Decode(bytes, kStartUs, &event, &rejection));
+    for (const std::string& bytes : events_)
+      benchmark::DoNotOptimize(decoder.Decode(bytes, kStartUs, &event, &rejection));
   }
   const auto count = static_cast<double>(events_.size()) * static_cast<double>(state.iterations());
-  state.counters["ns_per_event"] = benchmark::Counter(count / 1e9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ns_per_event"] =
+      benchmark::Counter(count / 1e9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK_REGISTER_F(Fold, DecodeOnly)->Arg(10'000)->Iterations(1)->Repetitions(5)->Unit(benchmark::kMillisecond);
 

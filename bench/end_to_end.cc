@@ -40,7 +40,9 @@ struct Result {
 double CpuSeconds() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -59,7 +61,8 @@ class Bare : public kafka::Consumer::Listener {
  public:
   Result Run(const Options& options) {
     auto created = kafka::Consumer::Create(
-        {{"bootstrap.servers", options.brokers}, {"group.id", "bench-bare-" + std::to_string(std::random_device()())}}, this, nullptr);
+        {{"bootstrap.servers", options.brokers}, {"group.id", "bench-bare-" + std::to_string(std::random_device()())}},
+        this, nullptr);
     if (!created.ok()) std::exit((std::fprintf(stderr, "%s\n", created.status().ToString().c_str()), 1));
     consumer_ = std::move(*created);
     if (!consumer_->Subscribe({options.topic}).ok()) std::exit(1);
@@ -72,7 +75,8 @@ class Bare : public kafka::Consumer::Listener {
     for (int t = 0; t < options.workers; ++t) {
       threads.emplace_back([&, t] {
         std::vector<size_t> mine;
-        for (size_t p = static_cast<size_t>(t); p < queues_.size(); p += static_cast<size_t>(options.workers)) mine.push_back(p);
+        for (size_t p = static_cast<size_t>(t); p < queues_.size(); p += static_cast<size_t>(options.workers))
+          mine.push_back(p);
         kafka::MessageBatch batch;
         uint64_t sum = 0, bytes = 0;
         while (!mine.empty()) {
@@ -81,7 +85,8 @@ class Bare : public kafka::Consumer::Listener {
             queues_[p]->Drain(1'000, 5, &batch);
             for (const kafka::MessageView& message : batch.messages()) bytes += message.value.size();
             sum += batch.messages().size();
-            const bool done = ends_[p] == 0 || (!batch.messages().empty() && batch.messages().back().offset + 1 >= ends_[p]);
+            const bool done =
+                ends_[p] == 0 || (!batch.messages().empty() && batch.messages().back().offset + 1 >= ends_[p]);
             if (done) {
               mine.erase(mine.begin() + static_cast<std::ptrdiff_t>(i));
             } else {
@@ -110,7 +115,9 @@ class Bare : public kafka::Consumer::Listener {
     if (!consumer_->Assign(starts).ok()) std::exit(1);
     assigned_ = true;
   }
-  void OnRevoked(const std::vector<kafka::TopicPartition>& partitions, bool) override { consumer_->Unassign(partitions).IgnoreError(); }
+  void OnRevoked(const std::vector<kafka::TopicPartition>& partitions, bool) override {
+    consumer_->Unassign(partitions).IgnoreError();
+  }
   void OnCommitted(uint64_t, const absl::Status&) override {}
   void OnError(const absl::Status& status) override { std::fprintf(stderr, "%s\n", status.ToString().c_str()); }
 
@@ -131,9 +138,10 @@ Result RunPipeline(const Options& options) {
   pipeline_options.group = "bench-runledger-" + std::to_string(std::random_device()());
   pipeline_options.topics = {{.name = options.topic}};
   pipeline_options.workers = options.workers;
-  auto created = ingest::Pipeline::Create(pipeline_options, {std::make_shared<aggregators::JobPolicies>(),
-                                                             std::make_shared<codecs::RowEncoder>(codecs::SecretNames()), &directory, &metrics,
-                                                             &clock, logger});
+  auto created =
+      ingest::Pipeline::Create(pipeline_options, {std::make_shared<aggregators::JobPolicies>(),
+                                                  std::make_shared<codecs::RowEncoder>(codecs::SecretNames()),
+                                                  &directory, &metrics, &clock, logger});
   if (!created.ok()) std::exit((std::fprintf(stderr, "%s\n", created.status().ToString().c_str()), 1));
   ingest::NoSnapshots snapshots((*created)->snapshot_listener());
   if (!(*created)->Start(nullptr, &snapshots).ok()) std::exit(1);
@@ -167,13 +175,14 @@ double Median(std::vector<double> values) {
 
 int Main(const Options& options) {
   std::vector<double> rate_ratio, cpu_ratio, bare_rate, bare_cpu, our_rate, our_cpu;
-  std::printf("%-6s %14s %14s %8s %12s %12s %8s\n", "pair", "bare msg/s", "runledger", "ratio", "bare ns/msg", "our ns/event", "ratio");
+  std::printf("%-6s %14s %14s %8s %12s %12s %8s\n", "pair", "bare msg/s", "runledger", "ratio", "bare ns/msg",
+              "our ns/event", "ratio");
   for (int pair = 0; pair < options.pairs; ++pair) {
     const Result bare = Bare().Run(options);
     const Result ours = RunPipeline(options);
     if (bare.records != ours.records) {
-      std::fprintf(stderr, "the consumer read %llu records, runledger %llu\n", static_cast<unsigned long long>(bare.records),
-                   static_cast<unsigned long long>(ours.records));
+      std::fprintf(stderr, "the consumer read %llu records, runledger %llu\n",
+                   static_cast<unsigned long long>(bare.records), static_cast<unsigned long long>(ours.records));
       return 1;
     }
     // Records of a batch hold many events: rates compare records, CPU compares an event with a record.
@@ -183,11 +192,11 @@ int Main(const Options& options) {
     our_cpu.push_back(ours.cpu_seconds * 1e9 / static_cast<double>(std::max<uint64_t>(ours.events, 1)));
     rate_ratio.push_back(our_rate.back() / bare_rate.back());
     cpu_ratio.push_back(our_cpu.back() / bare_cpu.back());
-    std::printf("%-6d %14.0f %14.0f %8.2f %12.0f %12.0f %8.2f\n", pair + 1, bare_rate.back(), our_rate.back(), rate_ratio.back(), bare_cpu.back(),
-                our_cpu.back(), cpu_ratio.back());
+    std::printf("%-6d %14.0f %14.0f %8.2f %12.0f %12.0f %8.2f\n", pair + 1, bare_rate.back(), our_rate.back(),
+                rate_ratio.back(), bare_cpu.back(), our_cpu.back(), cpu_ratio.back());
   }
-  std::printf("%-6s %14.0f %14.0f %8.2f %12.0f %12.0f %8.2f\n", "median", Median(bare_rate), Median(our_rate), Median(rate_ratio), Median(bare_cpu),
-              Median(our_cpu), Median(cpu_ratio));
+  std::printf("%-6s %14.0f %14.0f %8.2f %12.0f %12.0f %8.2f\n", "median", Median(bare_rate), Median(our_rate),
+              Median(rate_ratio), Median(bare_cpu), Median(our_cpu), Median(cpu_ratio));
   return 0;
 }
 

@@ -3,7 +3,8 @@
 //   sqlite_failed_on_date [rows] [directory]     10,000 rows and a directory of its own, unless told otherwise
 //
 // Rows are those of a platform of 500 jobs over 90 days: 4 events a run, about 36 filled columns. The rate is rows over
-// wall time, with the rows' making on another thread; beside it the processor time of the sink's thread. Each question is asked 5 times: median, least and greatest time.
+// wall time, with the rows' making on another thread; beside it the processor time of the sink's thread. Each question
+// is asked 5 times: median, least and greatest time.
 
 #include <time.h>
 
@@ -87,7 +88,8 @@ class Listener : public ingest::RowSinkListener {
 
 // Event `step` of run `number`.
 void FillEvent(int64_t number, int step, int64_t runs, v1::Event* event) {
-  static constexpr v1::Status kEnds[] = {v1::SUCCESS, v1::SUCCESS, v1::SUCCESS, v1::SUCCESS, v1::NO_DATA, v1::FAILED, v1::SUCCESS, v1::SKIPPED};
+  static constexpr v1::Status kEnds[] = {v1::SUCCESS, v1::SUCCESS, v1::SUCCESS, v1::SUCCESS,
+                                         v1::NO_DATA, v1::FAILED,  v1::SUCCESS, v1::SKIPPED};
   const int64_t began_us = kFirstUs + number * (kDays * kDayUs / runs);
   const auto job = static_cast<int>(number * 7919 % kJobs);
   const bool ends = step == kEventsPerRun - 1;
@@ -100,7 +102,8 @@ void FillEvent(int64_t number, int step, int64_t runs, v1::Event* event) {
   v1::RunEvent& run = *event->mutable_run();
   std::snprintf(text, sizeof text, "PlayerSummaryProcessor%03d", job);
   run.set_job_name(text);
-  std::snprintf(text, sizeof text, "PlayerSummaryProcessor%03d_20260112_%06lld_%08llx", job, static_cast<long long>(number % 1'000'000),
+  std::snprintf(text, sizeof text, "PlayerSummaryProcessor%03d_20260112_%06lld_%08llx", job,
+                static_cast<long long>(number % 1'000'000),
                 static_cast<unsigned long long>(number) * 2654435761ULL % 0xFFFFFFFFULL);
   run.set_run_id(text);
   run.set_kind(job % 10 < 7 ? v1::PROCESSOR : job % 10 < 9 ? v1::SCRAPER : v1::PREDICTION);
@@ -128,14 +131,19 @@ void FillEvent(int64_t number, int step, int64_t runs, v1::Event* event) {
   run.set_records_created(number % 100);
   run.set_alert_sent(false);
   run.set_summary(R"({"record_count":199,"games":8,"players":[1,2,3],"table":"nba_analytics.player_game_summary"})");
-  if (run.status() == v1::FAILED) run.set_errors(R"([{"error_type":"ValueError","error_message":"Rows: 1; errors: 1. Please look into the errors"}])");
+  if (run.status() == v1::FAILED)
+    run.set_errors(
+        R"([{"error_type":"ValueError","error_message":"Rows: 1; errors: 1. Please look into the errors"}])");
 }
 
 void Fill(const std::string& path, int64_t rows) {
   Listener listener;
   exporters::SqliteOptions options;
   options.path = path;
-  options.now_us = [] { return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); };
+  options.now_us = [] {
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  };
   exporters::SqliteSink sink(options, &listener, nullptr);
   if (const absl::Status status = sink.Start(); !status.ok()) {
     std::fprintf(stderr, "%s\n", status.ToString().c_str());
@@ -172,7 +180,8 @@ void Fill(const std::string& path, int64_t rows) {
     }
     const int64_t done = std::min(first + span, runs) * kEventsPerRun;
     if (done - last_rows >= 1'000'000 || done == rows) {
-      std::printf("%12lld rows  %8.0f rows/s\n", static_cast<long long>(done), static_cast<double>(done - last_rows) / Seconds(last));
+      std::printf("%12lld rows  %8.0f rows/s\n", static_cast<long long>(done),
+                  static_cast<double>(done - last_rows) / Seconds(last));
       std::fflush(stdout);
       last = Clock::now();
       last_rows = done;
@@ -181,7 +190,8 @@ void Fill(const std::string& path, int64_t rows) {
   sink.Stop();
   std::printf("written: %lld rows, %.0f rows/s, %.1f us of processor time a row; file: %.0f MiB, %.0f bytes a row\n",
               static_cast<long long>(rows), static_cast<double>(rows) / Seconds(start),
-              OtherThreadsSeconds() * 1e6 / static_cast<double>(rows), static_cast<double>(std::filesystem::file_size(path)) / (1 << 20),
+              OtherThreadsSeconds() * 1e6 / static_cast<double>(rows),
+              static_cast<double>(std::filesystem::file_size(path)) / (1 << 20),
               static_cast<double>(std::filesystem::file_size(path)) / static_cast<double>(rows));
   std::fflush(stdout);
 }
@@ -210,20 +220,28 @@ void Ask(exporters::Database* database, const char* name, const std::string& sql
 }
 
 void AskAll(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<exporters::Database>> database = exporters::Database::Open({.path = path, .read_only = true});
+  absl::StatusOr<std::unique_ptr<exporters::Database>> database =
+      exporters::Database::Open({.path = path, .read_only = true});
   if (!database.ok()) std::exit(1);
   const std::string date = codecs::FormatDate(codecs::DayOf(kFirstUs + 60 * kDayUs));
   const std::string since = std::to_string(kFirstUs + (kDays - 1) * kDayUs);
   const auto ask = [&](const char* name, const std::string& sql) { Ask(database->get(), name, sql); };
-  ask("failed on a date", "SELECT processor_name, run_id, phase, error_message, started_at FROM processor_run_history WHERE data_date = '" + date +
-                              "' AND status = 'failed' ORDER BY started_at DESC");
-  ask("the same, every column", "SELECT * FROM processor_run_history WHERE data_date = '" + date + "' AND status = 'failed'");
-  ask("part of a run id", "SELECT processor_name, run_id, status FROM processor_run_history WHERE run_id LIKE '%fea26b01%'");
-  ask("one job's 50 newest runs", "SELECT run_id, status, duration_seconds FROM processor_run_history WHERE processor_name ="
-                                  " 'PlayerSummaryProcessor003' ORDER BY started_at DESC LIMIT 50");
-  ask("by phase, the last day", "SELECT phase, processor_name, COUNT(*), AVG(duration_seconds), MAX(duration_seconds) FROM processor_run_history"
-                                " WHERE started_at >= " + since + " GROUP BY 1, 2");
-  ask("success rate by scraper, all", "SELECT scraper_name, COUNT(*), AVG(duration_seconds) FROM scraper_execution_log GROUP BY 1");
+  ask("failed on a date",
+      "SELECT processor_name, run_id, phase, error_message, started_at FROM processor_run_history WHERE data_date = '" +
+          date + "' AND status = 'failed' ORDER BY started_at DESC");
+  ask("the same, every column",
+      "SELECT * FROM processor_run_history WHERE data_date = '" + date + "' AND status = 'failed'");
+  ask("part of a run id",
+      "SELECT processor_name, run_id, status FROM processor_run_history WHERE run_id LIKE '%fea26b01%'");
+  ask("one job's 50 newest runs",
+      "SELECT run_id, status, duration_seconds FROM processor_run_history WHERE processor_name ="
+      " 'PlayerSummaryProcessor003' ORDER BY started_at DESC LIMIT 50");
+  ask("by phase, the last day",
+      "SELECT phase, processor_name, COUNT(*), AVG(duration_seconds), MAX(duration_seconds) FROM processor_run_history"
+      " WHERE started_at >= " +
+          since + " GROUP BY 1, 2");
+  ask("success rate by scraper, all",
+      "SELECT scraper_name, COUNT(*), AVG(duration_seconds) FROM scraper_execution_log GROUP BY 1");
   ask("runs by status, all", "SELECT status, COUNT(*) FROM processor_run_history GROUP BY 1");
 }
 

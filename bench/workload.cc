@@ -7,8 +7,9 @@
 namespace runledger::bench {
 namespace {
 
-constexpr const char* kSubjects[] = {"PlayerGameSummary", "OddsGameLines", "NbacSchedule", "NbacInjuryReport", "BdlLiveBoxscores",
-                                     "BasketballRefRoster", "TeamDefenseZone", "PlayerShotZone", "PlayerDailyCache", "MlFeatureStore"};
+constexpr const char* kSubjects[] = {"PlayerGameSummary", "OddsGameLines",       "NbacSchedule",    "NbacInjuryReport",
+                                     "BdlLiveBoxscores",  "BasketballRefRoster", "TeamDefenseZone", "PlayerShotZone",
+                                     "PlayerDailyCache",  "MlFeatureStore"};
 constexpr const char* kPhases[] = {"phase_2_raw", "phase_3_analytics", "phase_4_precompute"};
 
 }  // namespace
@@ -39,7 +40,8 @@ void Workload::Serialize(Run& run, int status, bool heartbeat, std::string* out)
   now_us_ += 50;
   const std::string& job = jobs_[run.job];
   char id[64];
-  std::snprintf(id, sizeof id, "_20260112_%06u_%08x", static_cast<unsigned>(run.started_us / 1'000'000 % 240'000), run.hex);
+  std::snprintf(id, sizeof id, "_20260112_%06u_%08x", static_cast<unsigned>(run.started_us / 1'000'000 % 240'000),
+                run.hex);
   v1::Event event;
   event.set_event_id(job + id + "/" + std::to_string(run.sequence));
   event.set_event_time_us(now_us_);

@@ -20,27 +20,37 @@ const Descriptor* MessageOf(Body body) {
 
 std::optional<FieldBinding::Value> ValueOf(const FieldDescriptor& field) {
   switch (field.type()) {
-    case FieldDescriptor::TYPE_STRING: return FieldBinding::Value::kText;
+    case FieldDescriptor::TYPE_STRING:
+      return FieldBinding::Value::kText;
     case FieldDescriptor::TYPE_INT32:
-    case FieldDescriptor::TYPE_INT64: return FieldBinding::Value::kInt64;
-    case FieldDescriptor::TYPE_DOUBLE: return FieldBinding::Value::kFloat64;
-    case FieldDescriptor::TYPE_BOOL: return FieldBinding::Value::kBool;
+    case FieldDescriptor::TYPE_INT64:
+      return FieldBinding::Value::kInt64;
+    case FieldDescriptor::TYPE_DOUBLE:
+      return FieldBinding::Value::kFloat64;
+    case FieldDescriptor::TYPE_BOOL:
+      return FieldBinding::Value::kBool;
     case FieldDescriptor::TYPE_ENUM:
       return field.enum_type()->name() == "Kind" ? FieldBinding::Value::kKind : FieldBinding::Value::kStatus;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
 bool Fits(FieldBinding::Value value, ColumnType type) {
   using Value = FieldBinding::Value;
   switch (type) {
-    case ColumnType::kString: return value == Value::kText || value == Value::kKind || value == Value::kStatus;
-    case ColumnType::kJson: return value == Value::kText;
-    case ColumnType::kFloat64: return value == Value::kFloat64;
-    case ColumnType::kBool: return value == Value::kBool;
+    case ColumnType::kString:
+      return value == Value::kText || value == Value::kKind || value == Value::kStatus;
+    case ColumnType::kJson:
+      return value == Value::kText;
+    case ColumnType::kFloat64:
+      return value == Value::kFloat64;
+    case ColumnType::kBool:
+      return value == Value::kBool;
     case ColumnType::kInt64:
     case ColumnType::kTimestamp:
-    case ColumnType::kDate: return value == Value::kInt64;
+    case ColumnType::kDate:
+      return value == Value::kInt64;
   }
   return false;
 }
@@ -56,7 +66,8 @@ BodyBindings::BodyBindings(Body body) {
     const std::optional<size_t> column = FindEventColumn(column_name);
     const std::optional<FieldBinding::Value> value = ValueOf(field);
     if (!column || !value || !Fits(*value, EventColumns()[*column].type)) {
-      std::fprintf(stderr, "event.proto: field %s has no column of its type in the table `events`\n", field.full_name().c_str());
+      std::fprintf(stderr, "event.proto: field %s has no column of its type in the table `events`\n",
+                   field.full_name().c_str());
       std::abort();
     }
     FieldBinding binding{field.name(), field.json_name(), static_cast<uint32_t>(field.number()), *value, *column};
@@ -78,8 +89,8 @@ const FieldBinding* BodyBindings::Find(std::string_view name) const {
 const BodyBindings& BindingsOf(Body body) {
   static const auto* const kAll = [] {
     auto* all = new std::array<BodyBindings, kAllBodies.size()>{
-        BodyBindings(Body::kRun), BodyBindings(Body::kDecision), BodyBindings(Body::kExpected), BodyBindings(Body::kCleanup),
-        BodyBindings(Body::kVerdict)};
+        BodyBindings(Body::kRun), BodyBindings(Body::kDecision), BodyBindings(Body::kExpected),
+        BodyBindings(Body::kCleanup), BodyBindings(Body::kVerdict)};
     return all;
   }();
   return (*kAll)[static_cast<size_t>(body) - static_cast<size_t>(Body::kRun)];

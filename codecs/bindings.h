@@ -20,7 +20,7 @@ struct FieldBinding {
   std::string json_name;  // lowerCamelCase
   uint32_t number = 0;
   Value value = Value::kText;
-  size_t column = 0;      // index into EventColumns()
+  size_t column = 0;  // index into EventColumns()
 
   // Wire type of the field.
   WireType wire_type() const {

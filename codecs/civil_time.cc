@@ -40,13 +40,15 @@ std::optional<int64_t> ParseRfc3339(std::string_view text) {
 
 std::string FormatRfc3339(int64_t microseconds) {
   const bool whole = microseconds % 1'000'000 == 0;
-  return absl::FormatTime(whole ? "%E4Y-%m-%dT%H:%M:%SZ" : "%E4Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(microseconds), absl::UTCTimeZone());
+  return absl::FormatTime(whole ? "%E4Y-%m-%dT%H:%M:%SZ" : "%E4Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(microseconds),
+                          absl::UTCTimeZone());
 }
 
 std::optional<int32_t> ParseDate(std::string_view text) {
   absl::CivilDay day;
   // abseil is content with "2026-1-2" and with white space around it.
-  if (text.size() != 10 || !HasLayout(text, "0000-00-00") || !absl::ParseCivilTime(ToAbsl(text), &day)) return std::nullopt;
+  if (text.size() != 10 || !HasLayout(text, "0000-00-00") || !absl::ParseCivilTime(ToAbsl(text), &day))
+    return std::nullopt;
   const int64_t days = day - kEpoch;
   if (days < kMinDate || days > kMaxDate) return std::nullopt;
   return static_cast<int32_t>(days);

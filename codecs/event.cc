@@ -6,11 +6,16 @@ namespace runledger::codecs {
 
 std::string_view BodyName(Body body) {
   switch (body) {
-    case Body::kRun: return "run";
-    case Body::kDecision: return "decision";
-    case Body::kExpected: return "expected";
-    case Body::kCleanup: return "cleanup";
-    case Body::kVerdict: return "verdict";
+    case Body::kRun:
+      return "run";
+    case Body::kDecision:
+      return "decision";
+    case Body::kExpected:
+      return "expected";
+    case Body::kCleanup:
+      return "cleanup";
+    case Body::kVerdict:
+      return "verdict";
   }
   return "unknown";
 }

@@ -10,9 +10,16 @@
 
 namespace runledger::codecs {
 
-enum class Body : uint8_t { kRun = 10, kDecision = 11, kExpected = 12, kCleanup = 13, kVerdict = 14 };  // field numbers of Event
+enum class Body : uint8_t {
+  kRun = 10,
+  kDecision = 11,
+  kExpected = 12,
+  kCleanup = 13,
+  kVerdict = 14
+};  // field numbers of Event
 
-inline constexpr std::array<Body, 5> kAllBodies = {Body::kRun, Body::kDecision, Body::kExpected, Body::kCleanup, Body::kVerdict};
+inline constexpr std::array<Body, 5> kAllBodies = {Body::kRun, Body::kDecision, Body::kExpected, Body::kCleanup,
+                                                   Body::kVerdict};
 
 // "run", "decision", "expected", "cleanup", "verdict": the label `body`.
 std::string_view BodyName(Body body);

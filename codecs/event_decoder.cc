@@ -37,11 +37,13 @@ bool Reject(Rejection* rejection, Category category, std::string text) {
 }
 
 bool RejectWire(Rejection* rejection, std::string_view what, const char* error) {
-  return Reject(rejection, Category::kDecode, absl::StrCat("the bytes are no ", std::string(what), " message: ", error));
+  return Reject(rejection, Category::kDecode,
+                absl::StrCat("the bytes are no ", std::string(what), " message: ", error));
 }
 
 bool RejectType(Rejection* rejection, std::string_view name) {
-  return Reject(rejection, Category::kDecode, absl::StrCat("field ", std::string(name), " has another wire type than event.proto says"));
+  return Reject(rejection, Category::kDecode,
+                absl::StrCat("field ", std::string(name), " has another wire type than event.proto says"));
 }
 
 // An identifier that folding needs: absent, malformed or too long refuses the event.
@@ -59,7 +61,8 @@ bool CheckId(const Column& column, std::string_view value, Rejection* rejection)
 }
 
 bool RequireId(const Column& column, std::string_view value, Rejection* rejection) {
-  if (value.empty()) return Reject(rejection, Category::kSemantic, absl::StrCat(std::string(column.name), " is missing"));
+  if (value.empty())
+    return Reject(rejection, Category::kSemantic, absl::StrCat(std::string(column.name), " is missing"));
   return CheckId(column, value, rejection);
 }
 
@@ -97,9 +100,11 @@ bool ResolveStatus(uint64_t number, RunFields* run, Rejection* rejection) {
       run->status = *status;
       return true;
     }
-    return Reject(rejection, Category::kSemantic,
-                  absl::StrCat("status '", Utf8OrReplacement(Utf8Prefix(run->source_status, 64)),
-                               "' is in no known vocabulary; send running, success, no_data, partial, skipped, failed or aborted"));
+    return Reject(
+        rejection, Category::kSemantic,
+        absl::StrCat(
+            "status '", Utf8OrReplacement(Utf8Prefix(run->source_status, 64)),
+            "' is in no known vocabulary; send running, success, no_data, partial, skipped, failed or aborted"));
   }
   if (number == 0 && run->heartbeat) {
     run->status = Status::kRunning;
@@ -110,13 +115,13 @@ bool ResolveStatus(uint64_t number, RunFields* run, Rejection* rejection) {
 }
 
 // Wire types of the hot fields of RunEvent 1..13: bytes, varint or fixed64.
-constexpr WireType kRunTypes[] = {
-    WireType::kBytes,  WireType::kBytes,  WireType::kBytes,   WireType::kVarint, WireType::kVarint,
-    WireType::kBytes,  WireType::kBytes,  WireType::kBytes,   WireType::kVarint, WireType::kVarint,
-    WireType::kFixed64, WireType::kVarint, WireType::kVarint};
-constexpr std::string_view kRunNames[] = {"",      "run_id",   "job_name",  "kind",          "status",
-                                          "source_status", "phase", "workflow", "data_date", "started_at_us",
-                                          "duration_seconds", "heartbeat", "attempt"};
+constexpr WireType kRunTypes[] = {WireType::kBytes,  WireType::kBytes,  WireType::kBytes,   WireType::kVarint,
+                                  WireType::kVarint, WireType::kBytes,  WireType::kBytes,   WireType::kBytes,
+                                  WireType::kVarint, WireType::kVarint, WireType::kFixed64, WireType::kVarint,
+                                  WireType::kVarint};
+constexpr std::string_view kRunNames[] = {
+    "",          "run_id",        "job_name",         "kind",      "status", "source_status", "phase", "workflow",
+    "data_date", "started_at_us", "duration_seconds", "heartbeat", "attempt"};
 
 }  // namespace
 
@@ -139,10 +144,18 @@ bool EventDecoder::Decode(std::string_view wire, int64_t record_time_us, Event* 
         return RejectType(rejection, field >= 10 ? BodyName(static_cast<Body>(field)) : "1..4 of Event");
       }
       switch (field) {
-        case 1: event->id = reader.bytes(); break;
-        case 2: event->time_us = reader.int64(); break;
-        case 3: event->sequence = reader.int64(); break;
-        case 4: event->backfill = reader.boolean(); break;
+        case 1:
+          event->id = reader.bytes();
+          break;
+        case 2:
+          event->time_us = reader.int64();
+          break;
+        case 3:
+          event->sequence = reader.int64();
+          break;
+        case 4:
+          event->backfill = reader.boolean();
+          break;
         default:
           if (body != 0) return Reject(rejection, Category::kSchema, "an event has one body; this one has two");
           body = field;
@@ -156,12 +169,14 @@ bool EventDecoder::Decode(std::string_view wire, int64_t record_time_us, Event* 
 
   if (event->time_us == 0) return Reject(rejection, Category::kSemantic, "event_time_us is missing");
   if (CheckTimestamp(event->time_us) != nullptr) {
-    return Reject(rejection, Category::kSemantic, absl::StrCat("event_time_us ", event->time_us, " is outside the years 1 to 9999"));
+    return Reject(rejection, Category::kSemantic,
+                  absl::StrCat("event_time_us ", event->time_us, " is outside the years 1 to 9999"));
   }
   if (record_time_us >= 0 && event->time_us > record_time_us && event->time_us - record_time_us > limits_.future_us) {
-    return Reject(rejection, Category::kSemantic,
-                  absl::StrCat("event_time_us is ", (event->time_us - record_time_us) / 1'000'000,
-                               " s after the record's own time; log.future_limit allows ", limits_.future_us / 1'000'000, " s"));
+    return Reject(
+        rejection, Category::kSemantic,
+        absl::StrCat("event_time_us is ", (event->time_us - record_time_us) / 1'000'000,
+                     " s after the record's own time; log.future_limit allows ", limits_.future_us / 1'000'000, " s"));
   }
   if (event->id.empty()) {
     event->hashed_id_ = HexDigits(HashBytes(wire));
@@ -184,27 +199,51 @@ bool EventDecoder::DecodeRun(Event* event, Rejection* rejection) const {
     if (field > 12) continue;
     if (reader.type() != kRunTypes[field]) return RejectType(rejection, kRunNames[field]);
     switch (field) {
-      case 1: run.run_id = reader.bytes(); break;
-      case 2: run.job_name = reader.bytes(); break;
-      case 3: kind = reader.number(); break;
-      case 4: status = reader.number(); break;
-      case 5: run.source_status = reader.bytes(); break;
-      case 6: run.phase = reader.bytes(); break;
-      case 7: run.workflow = reader.bytes(); break;
+      case 1:
+        run.run_id = reader.bytes();
+        break;
+      case 2:
+        run.job_name = reader.bytes();
+        break;
+      case 3:
+        kind = reader.number();
+        break;
+      case 4:
+        status = reader.number();
+        break;
+      case 5:
+        run.source_status = reader.bytes();
+        break;
+      case 6:
+        run.phase = reader.bytes();
+        break;
+      case 7:
+        run.workflow = reader.bytes();
+        break;
       case 8:  // a number that is no date must not be cut to one that is
         run.data_date = static_cast<int32_t>(std::clamp<int64_t>(reader.int64(), kMinDate - 1, kMaxDate + 1));
         break;
-      case 9: run.started_at_us = reader.int64(); break;
-      case 10: run.duration_seconds = reader.float64(); break;
-      case 11: run.heartbeat = reader.boolean(); break;
-      case 12: run.attempt = static_cast<int32_t>(reader.int64()); break;
+      case 9:
+        run.started_at_us = reader.int64();
+        break;
+      case 10:
+        run.duration_seconds = reader.float64();
+        break;
+      case 11:
+        run.heartbeat = reader.boolean();
+        break;
+      case 12:
+        run.attempt = static_cast<int32_t>(reader.int64());
+        break;
     }
   }
   if (!reader.ok()) return RejectWire(rejection, "RunEvent", reader.error());
 
   const CoreColumns& core = Core();
-  if (!RequireId(core.job_name, run.job_name, rejection) || !RequireId(core.run_id, run.run_id, rejection)) return false;
-  if (run.attempt < 0) return Reject(rejection, Category::kSemantic, absl::StrCat("attempt ", run.attempt, " is below 0"));
+  if (!RequireId(core.job_name, run.job_name, rejection) || !RequireId(core.run_id, run.run_id, rejection))
+    return false;
+  if (run.attempt < 0)
+    return Reject(rejection, Category::kSemantic, absl::StrCat("attempt ", run.attempt, " is below 0"));
   CheckOptionalText(event, core.source_status, &run.source_status);
   if (!ResolveStatus(status, &run, rejection)) return false;
   if (kind > static_cast<uint64_t>(Kind::kPrediction)) {
@@ -222,7 +261,8 @@ bool EventDecoder::DecodeRun(Event* event, Rejection* rejection) const {
   if (run.closed_by_runledger &&
       event->id != OwnEventId(kClosedByRunledger, RunSubject(run.job_name, run.run_id, run.attempt), event->time_us)) {
     return Reject(rejection, Category::kSemantic,
-                  absl::StrCat("source_status '", std::string(kClosedByRunledger), "' is runledger's own word; its event id says that it came from elsewhere"));
+                  absl::StrCat("source_status '", std::string(kClosedByRunledger),
+                               "' is runledger's own word; its event id says that it came from elsewhere"));
   }
   return true;
 }
@@ -234,7 +274,8 @@ bool EventDecoder::DecodeOther(Event* event, Rejection* rejection) const {
   struct Keys {
     uint32_t workflow, job_name, action, subject, verdict, due;
   };
-  static constexpr Keys kDecision{2, 0, 3, 0, 0, 0}, kExpected{1, 2, 0, 0, 0, 4}, kCleanup{0, 0, 0, 0, 0, 0}, kVerdict{4, 5, 0, 1, 3, 2};
+  static constexpr Keys kDecision{2, 0, 3, 0, 0, 0}, kExpected{1, 2, 0, 0, 0, 4}, kCleanup{0, 0, 0, 0, 0, 0},
+      kVerdict{4, 5, 0, 1, 3, 2};
   const Keys& keys = event->body == Body::kDecision   ? kDecision
                      : event->body == Body::kExpected ? kExpected
                      : event->body == Body::kVerdict  ? kVerdict
@@ -260,7 +301,8 @@ bool EventDecoder::DecodeOther(Event* event, Rejection* rejection) const {
   if (!reader.ok()) return RejectWire(rejection, BodyName(event->body), reader.error());
 
   const CoreColumns& core = Core();
-  if (!CheckId(core.workflow, other.workflow, rejection) || !CheckId(core.job_name, other.job_name, rejection)) return false;
+  if (!CheckId(core.workflow, other.workflow, rejection) || !CheckId(core.job_name, other.job_name, rejection))
+    return false;
   if (other.due_us && CheckTimestamp(*other.due_us) != nullptr) {
     return Reject(rejection, Category::kSemantic, "the due time is outside the years 1 to 9999");
   }
@@ -268,8 +310,9 @@ bool EventDecoder::DecodeOther(Event* event, Rejection* rejection) const {
     case Body::kDecision:
       if (other.workflow.empty()) return Reject(rejection, Category::kSemantic, "a decision without workflow");
       if (other.action != "RUN" && other.action != "SKIP" && other.action != "ABORT") {
-        return Reject(rejection, Category::kSemantic,
-                      absl::StrCat("action '", Utf8OrReplacement(Utf8Prefix(other.action, 64)), "' is not RUN, SKIP or ABORT"));
+        return Reject(
+            rejection, Category::kSemantic,
+            absl::StrCat("action '", Utf8OrReplacement(Utf8Prefix(other.action, 64)), "' is not RUN, SKIP or ABORT"));
       }
       return true;
     case Body::kExpected:
@@ -282,11 +325,13 @@ bool EventDecoder::DecodeOther(Event* event, Rejection* rejection) const {
       if (!RequireId(core.verdict_subject, other.verdict_subject, rejection)) return false;
       if (!other.due_us) return Reject(rejection, Category::kSemantic, "a verdict without verdict_due_us");
       if (event->id != OwnEventId("verdict", other.verdict_subject, *other.due_us)) {
-        return Reject(rejection, Category::kSemantic, "a verdict is runledger's own event; its event id says that it came from elsewhere");
+        return Reject(rejection, Category::kSemantic,
+                      "a verdict is runledger's own event; its event id says that it came from elsewhere");
       }
       return true;
     case Body::kRun:
-    case Body::kCleanup: return true;
+    case Body::kCleanup:
+      return true;
   }
   return true;
 }

@@ -21,7 +21,8 @@ using enum Role;
 
 constexpr std::array kColumns = {
     // Identity and times.
-    Column{"ingest_date", kDate, kRequired, kPipeline, 0, "UTC day on which the row was made; the partition column", "P"},
+    Column{"ingest_date", kDate, kRequired, kPipeline, 0, "UTC day on which the row was made; the partition column",
+           "P"},
     Column{"log_time", kTimestamp, kRequired, kPipeline, 0, "timestamp of the Kafka record", "P"},
     Column{"topic", kString, kRequired, kPipeline, kName, "topic of the record", "P"},
     Column{"partition", kInt64, kRequired, kPipeline, 0, "partition of the record", "P"},
@@ -34,46 +35,57 @@ constexpr std::array kColumns = {
     Column{"event_time", kTimestamp, kRequired, kCore, 0, "when it happened", "P"},
     Column{"sequence", kInt64, kNullable, kCore, 0, "per run, rising; NULL if the producer keeps none", "P"},
     Column{"backfill", kBool, kRequired, kCore, 0, "history that was replayed", "P"},
-    Column{"refused", kString, kNullable, kPipeline, kText, "column and reason, where a bad value left only the core of the row", "P"},
-    Column{"kind", kString, kRequired, kCore, kWord, "processor, scraper, prediction; decision, expected, cleanup, verdict", "M2"},
+    Column{"refused", kString, kNullable, kPipeline, kText,
+           "column and reason, where a bad value left only the core of the row", "P"},
+    Column{"kind", kString, kRequired, kCore, kWord,
+           "processor, scraper, prediction; decision, expected, cleanup, verdict", "M2"},
     // The run.
     Column{"job_name", kString, kNullable, kCore, kName, "the job", "M3"},
     Column{"run_id", kString, kNullable, kCore, kName, "the run, whole as the producer wrote it", "M2"},
-    Column{"attempt", kInt64, kNullable, kCore, 0, "0 = not told, 1 = first try; (job_name, run_id, attempt) is the run", "M39"},
-    Column{"status", kString, kNullable, kCore, kWord, "running, success, no_data, partial, skipped, failed, aborted", "M5 M93-M95"},
+    Column{"attempt", kInt64, kNullable, kCore, 0,
+           "0 = not told, 1 = first try; (job_name, run_id, attempt) is the run", "M39"},
+    Column{"status", kString, kNullable, kCore, kWord, "running, success, no_data, partial, skipped, failed, aborted",
+           "M5 M93-M95"},
     Column{"source_status", kString, kNullable, kCore, kWord, "the producer's own word, if another", "M5 M184"},
     Column{"heartbeat", kBool, kNullable, kCore, 0, "a sign of life", "P"},
-    Column{"phase", kString, kNullable, kPlain, kName, "phase_2_raw, phase_3_analytics, phase_4_precompute, or any", "M4"},
-    Column{"workflow", kString, kNullable, kCore, kName, "the workflow that the run, decision or expectation belongs to", "M103"},
+    Column{"phase", kString, kNullable, kPlain, kName, "phase_2_raw, phase_3_analytics, phase_4_precompute, or any",
+           "M4"},
+    Column{"workflow", kString, kNullable, kCore, kName,
+           "the workflow that the run, decision or expectation belongs to", "M103"},
     Column{"data_date", kDate, kNullable, kCore, 0, "date being processed", "M6"},
     Column{"started_at", kTimestamp, kNullable, kCore, 0, "start of the run", "M7"},
-    Column{"completed_at", kTimestamp, kNullable, kPlain, 0, "end of the run: as given, else the time of the terminal event", "M103"},
+    Column{"completed_at", kTimestamp, kNullable, kPlain, 0,
+           "end of the run: as given, else the time of the terminal event", "M103"},
     Column{"duration_seconds", kFloat64, kNullable, kPlain, 0, "how long it took", "M8 M103"},
     Column{"records_processed", kInt64, kNullable, kPlain, 0, "records read", "M21"},
     Column{"records_created", kInt64, kNullable, kPlain, 0, "records made", "s3"},
     Column{"records_updated", kInt64, kNullable, kPlain, 0, "records changed", "s3"},
     Column{"records_skipped", kInt64, kNullable, kPlain, 0, "records left out", "s3"},
     Column{"records_deleted", kInt64, kNullable, kPlain, 0, "records removed", "s3"},
-    Column{"errors", kJson, kNullable, kPlain, kJsonText, "[{error_type, error_message}]; plain strings are wrapped", "M20"},
+    Column{"errors", kJson, kNullable, kPlain, kJsonText, "[{error_type, error_message}]; plain strings are wrapped",
+           "M20"},
     Column{"warnings", kJson, kNullable, kPlain, kJsonText, "what was odd but no error", "s3"},
     Column{"summary", kJson, kNullable, kPlain, kJsonText, "what the run did, in the producer's own structure", "M103"},
     Column{"error_type", kString, kNullable, kPlain, kName, "type of the first error", "s3"},
     Column{"error_message", kString, kNullable, kPlain, kText, "the first error in brief", "s3"},
-    Column{"skip_reason", kString, kNullable, kPlain, kText, "smart_skip, early_exit, already_processed, no_data", "s3"},
+    Column{"skip_reason", kString, kNullable, kPlain, kText, "smart_skip, early_exit, already_processed, no_data",
+           "s3"},
     Column{"failure_category", kString, kNullable, kPlain, kName,
            "no_data_available, upstream_failure, processing_error, timeout, configuration_error, unknown", "s3"},
     Column{"trigger_source", kString, kNullable, kPlain, kName, "pubsub, scheduler, manual, api", "M9"},
     Column{"trigger_message_id", kString, kNullable, kPlain, kName, "message that triggered the run", "M10"},
     Column{"trigger_message_data", kJson, kNullable, kPlain, kJsonText, "content of that message", "s3"},
     Column{"triggered_by", kString, kNullable, kPlain, kName, "who or what triggered it", "M103 M105"},
-    Column{"source", kString, kNullable, kPlain, kName, "CONTROLLER, MANUAL, LOCAL, CLOUD_RUN, SCHEDULER, RECOVERY", "M103 M112"},
+    Column{"source", kString, kNullable, kPlain, kName, "CONTROLLER, MANUAL, LOCAL, CLOUD_RUN, SCHEDULER, RECOVERY",
+           "M103 M112"},
     Column{"environment", kString, kNullable, kPlain, kName, "prod, dev, local", "M103 M105"},
     Column{"parent_job", kString, kNullable, kPlain, kName, "upstream job that triggered this one", "M11"},
     Column{"parent_run_id", kString, kNullable, kPlain, kName, "its run", "M174"},
     Column{"dependency_check_passed", kBool, kNullable, kPlain, 0, "all critical dependencies passed", "M12"},
     Column{"missing_dependencies", kJson, kNullable, kPlain, kJsonText, "array of missing table names", "M13"},
     Column{"stale_dependencies", kJson, kNullable, kPlain, kJsonText, "array of stale table names", "M14"},
-    Column{"upstream_dependencies", kJson, kNullable, kPlain, kJsonText, "all results: [{table, status, age_hours}]", "M15"},
+    Column{"upstream_dependencies", kJson, kNullable, kPlain, kJsonText, "all results: [{table, status, age_hours}]",
+           "M15"},
     Column{"alert_sent", kBool, kNullable, kPlain, 0, "an alert was sent during this run", "M16"},
     Column{"alert_type", kString, kNullable, kPlain, kName, "error, warning, info", "M17"},
     Column{"service", kString, kNullable, kPlain, kName, "service that ran it (K_SERVICE)", "M18"},
@@ -155,13 +167,20 @@ size_t EventColumnIndex(std::string_view name) {
 
 std::string_view ColumnTypeName(ColumnType type) {
   switch (type) {
-    case kString: return "STRING";
-    case kInt64: return "INT64";
-    case kFloat64: return "FLOAT64";
-    case kBool: return "BOOL";
-    case kTimestamp: return "TIMESTAMP";
-    case kDate: return "DATE";
-    case kJson: return "JSON";
+    case kString:
+      return "STRING";
+    case kInt64:
+      return "INT64";
+    case kFloat64:
+      return "FLOAT64";
+    case kBool:
+      return "BOOL";
+    case kTimestamp:
+      return "TIMESTAMP";
+    case kDate:
+      return "DATE";
+    case kJson:
+      return "JSON";
   }
   return "?";
 }

@@ -11,7 +11,8 @@ namespace runledger::codecs {
 // encoders, views, the documentation page and the check at start-up come from it. A field of event.proto that is
 // named like a column fills it, so a new column is one line here and one field there.
 
-// Types as BigQuery names them. SQLite: TIMESTAMP = INTEGER microseconds, DATE = TEXT 2026-01-12, JSON = TEXT, BOOL = 0/1.
+// Types as BigQuery names them. SQLite: TIMESTAMP = INTEGER microseconds, DATE = TEXT 2026-01-12, JSON = TEXT, BOOL =
+// 0/1.
 enum class ColumnType : uint8_t { kString, kInt64, kFloat64, kBool, kTimestamp, kDate, kJson };
 
 // Where a column's value comes from and what is kept when a row is refused.
@@ -24,7 +25,7 @@ enum class Role : uint8_t {
 struct Column {
   std::string_view name;
   ColumnType type;
-  bool required;       // REQUIRED in BigQuery, NOT NULL in SQLite; else NULLABLE
+  bool required;  // REQUIRED in BigQuery, NOT NULL in SQLite; else NULLABLE
   Role role;
   uint32_t max_bytes;  // of STRING and JSON; 0 = not limited by its content
   std::string_view description;
@@ -43,9 +44,9 @@ std::string_view ColumnTypeName(ColumnType type);
 
 struct TableLayout {
   std::string_view name;
-  std::string_view partition_column;                 // daily partitions
-  std::span<const std::string_view> clustering;      // at most four
-  int default_expiry_days;                           // a partition goes this long after its day
+  std::string_view partition_column;             // daily partitions
+  std::span<const std::string_view> clustering;  // at most four
+  int default_expiry_days;                       // a partition goes this long after its day
 };
 
 const TableLayout& EventsLayout();

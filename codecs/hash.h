@@ -7,7 +7,8 @@
 
 namespace runledger::codecs {
 
-// 128 bits of XXH3, whose values are stable across versions and machines. Not against an adversary: producers are trusted.
+// 128 bits of XXH3, whose values are stable across versions and machines. Not against an adversary: producers are
+// trusted.
 struct Hash128 {
   uint64_t high = 0;
   uint64_t low = 0;

@@ -20,7 +20,8 @@ bool Damaged(Rejection* rejection, const char* why) {
 }
 
 bool TooLarge(Rejection* rejection, size_t max_bytes) {
-  *rejection = {Category::kOversize, absl::StrCat("it inflates to more than ", max_bytes, " bytes; limits.inflated_bytes allows no more")};
+  *rejection = {Category::kOversize,
+                absl::StrCat("it inflates to more than ", max_bytes, " bytes; limits.inflated_bytes allows no more")};
   return false;
 }
 

@@ -20,7 +20,8 @@ std::string NormalizeKey(std::string_view key) {
 
 // A tree of the text; discarded() if it is no JSON.
 nlohmann::json ParseTree(std::string_view text) {
-  if (text.find('\0') != std::string_view::npos) return nlohmann::json(nlohmann::json::value_t::discarded);  // see ParseJson
+  if (text.find('\0') != std::string_view::npos)
+    return nlohmann::json(nlohmann::json::value_t::discarded);  // see ParseJson
   return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
@@ -33,7 +34,8 @@ class JsonChecker : public JsonSax {
 // Copies what it reads and leaves out members named like a secret.
 class SecretRemover : public JsonSax {
  public:
-  SecretRemover(const SecretNames& secrets, std::string* out) : JsonSax(kMaxJsonColumnDepth), secrets_(secrets), writer_(out) {}
+  SecretRemover(const SecretNames& secrets, std::string* out)
+      : JsonSax(kMaxJsonColumnDepth), secrets_(secrets), writer_(out) {}
 
  protected:
   bool OnKey(std::string_view key) override {
@@ -114,7 +116,8 @@ std::string WrapErrors(std::string_view text) {
   if (value.is_string()) return "[" + wrapped(value.get_ref<const std::string&>()) + "]";
   if (value.is_object()) return "[" + std::string(text) + "]";
   if (!value.is_array()) return std::string(text);
-  if (std::none_of(value.begin(), value.end(), [](const auto& element) { return element.is_string(); })) return std::string(text);
+  if (std::none_of(value.begin(), value.end(), [](const auto& element) { return element.is_string(); }))
+    return std::string(text);
   std::string out = "[";
   size_t index = 0;
   for (std::string_view element : SplitJsonArray(text)) {
@@ -143,11 +146,21 @@ void AppendJsonString(std::string_view text, std::string* out) {
   out->push_back('"');
   for (const char c : text) {
     switch (c) {
-      case '"': *out += "\\\""; break;
-      case '\\': *out += "\\\\"; break;
-      case '\n': *out += "\\n"; break;
-      case '\r': *out += "\\r"; break;
-      case '\t': *out += "\\t"; break;
+      case '"':
+        *out += "\\\"";
+        break;
+      case '\\':
+        *out += "\\\\";
+        break;
+      case '\n':
+        *out += "\\n";
+        break;
+      case '\r':
+        *out += "\\r";
+        break;
+      case '\t':
+        *out += "\\t";
+        break;
       default:
         if (static_cast<uint8_t>(c) < 0x20) {
           *out += "\\u00";

@@ -68,7 +68,8 @@ class EventReader : public JsonSax {
   // Puts the body, and the id if the producer gave none, into the event. False if there is no body.
   bool Finish(std::string_view text) {
     if (body_field_ == 0) {
-      return Reject(Category::kSchema, "the event has no body: put the fields of a run under \"run\", of a decision under \"decision\"");
+      return Reject(Category::kSchema,
+                    "the event has no body: put the fields of a run under \"run\", of a decision under \"decision\"");
     }
     FinishAttributes();
     // Last, so that a source_status beside it does not hide it.
@@ -172,7 +173,8 @@ class EventReader : public JsonSax {
       capture_.Open(object);
       return true;
     }
-    if (key_ != Top::kBody || !object) return Reject(Category::kSchema, "a member of the event is an object or array where it should not be");
+    if (key_ != Top::kBody || !object)
+      return Reject(Category::kSchema, "a member of the event is an object or array where it should not be");
     if (body_field_ != 0) return Reject(Category::kSchema, "an event has one body; this one has two");
     body_field_ = static_cast<uint32_t>(next_body_);
     bindings_ = &BindingsOf(next_body_);
@@ -181,8 +183,11 @@ class EventReader : public JsonSax {
 
   bool TopLevelScalar(const JsonScalar& value) {
     switch (key_) {
-      case Top::kUnknown: return true;
-      case Top::kBody: return Reject(Category::kSchema, absl::StrCat("member \"", std::string(BodyName(next_body_)), "\" is not an object"));
+      case Top::kUnknown:
+        return true;
+      case Top::kBody:
+        return Reject(Category::kSchema,
+                      absl::StrCat("member \"", std::string(BodyName(next_body_)), "\" is not an object"));
       case Top::kId:
         if (value.type == JsonScalar::kBool) return Reject(Category::kSchema, "event_id is not a string");
         if (!value.text.empty()) event_.Bytes(1, value.text);
@@ -191,8 +196,9 @@ class EventReader : public JsonSax {
       case Top::kTime: {
         const auto time = ToTimestamp(value);
         if (!time) {
-          return Reject(Category::kSemantic, absl::StrCat("event time '", std::string(Utf8Prefix(value.text, 64)),
-                                                          "' is neither microseconds nor RFC 3339 with a zone (2026-01-12T11:30:08Z)"));
+          return Reject(Category::kSemantic,
+                        absl::StrCat("event time '", std::string(Utf8Prefix(value.text, 64)),
+                                     "' is neither microseconds nor RFC 3339 with a zone (2026-01-12T11:30:08Z)"));
         }
         event_.Int64(2, *time);
         return true;
@@ -220,8 +226,10 @@ class EventReader : public JsonSax {
       return true;
     }
     switch (field_->value) {
-      case FieldBinding::Value::kText: return TextField(value);
-      case FieldBinding::Value::kInt64: return IntegerField(value);
+      case FieldBinding::Value::kText:
+        return TextField(value);
+      case FieldBinding::Value::kInt64:
+        return IntegerField(value);
       case FieldBinding::Value::kFloat64:
         if (const auto number = ToFloat64(value)) {
           body_.Float64(field_->number, *number);
@@ -245,7 +253,8 @@ class EventReader : public JsonSax {
           Refuse("is not known to this version");
         }
         return true;
-      case FieldBinding::Value::kStatus: return StatusField(value);
+      case FieldBinding::Value::kStatus:
+        return StatusField(value);
     }
     return true;
   }
@@ -270,7 +279,9 @@ class EventReader : public JsonSax {
 
   bool IntegerField(const JsonScalar& value) {
     const ColumnType type = EventColumns()[field_->column].type;
-    const auto number = type == ColumnType::kTimestamp ? ToTimestamp(value) : type == ColumnType::kDate ? ToDate(value) : ToInt64(value);
+    const auto number = type == ColumnType::kTimestamp ? ToTimestamp(value)
+                        : type == ColumnType::kDate    ? ToDate(value)
+                                                       : ToInt64(value);
     if (number) {
       body_.Int64(field_->number, *number);
     } else {
@@ -357,13 +368,15 @@ class EventReader : public JsonSax {
 
 }  // namespace
 
-bool JsonToEvent(std::string_view text, int max_depth, std::string* wire, ColumnRefusal* refused, Rejection* rejection) {
+bool JsonToEvent(std::string_view text, int max_depth, std::string* wire, ColumnRefusal* refused,
+                 Rejection* rejection) {
   wire->clear();
   *refused = {};
   EventReader reader(max_depth, wire, refused);
   if (ParseJson(text, &reader) && reader.Finish(text)) return true;
   *rejection = reader.rejection();
-  if (rejection->text.empty()) *rejection = {reader.too_deep() ? Category::kOversize : Category::kDecode, reader.error()};
+  if (rejection->text.empty())
+    *rejection = {reader.too_deep() ? Category::kOversize : Category::kDecode, reader.error()};
   return false;
 }
 

@@ -17,7 +17,7 @@ struct JsonScalar {
   std::string_view text;  // the digits as they came, "true", "null", or the unescaped string
   int64_t integer = 0;    // of kInteger within int64
   bool fits_int64 = false;
-  double number = 0;      // of kInteger and kFloat
+  double number = 0;  // of kInteger and kFloat
   bool boolean = false;
 };
 
@@ -92,14 +92,19 @@ class JsonSax : public nlohmann::json_sax<nlohmann::json> {
   bool number_integer(number_integer_t value) final {
     char digits[24];
     const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    return OnScalar({.type = JsonScalar::kInteger, .text = {digits, static_cast<size_t>(end - digits)}, .integer = value,
-                     .fits_int64 = true, .number = static_cast<double>(value)});
+    return OnScalar({.type = JsonScalar::kInteger,
+                     .text = {digits, static_cast<size_t>(end - digits)},
+                     .integer = value,
+                     .fits_int64 = true,
+                     .number = static_cast<double>(value)});
   }
   bool number_unsigned(number_unsigned_t value) final {
     char digits[24];
     const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    return OnScalar({.type = JsonScalar::kInteger, .text = {digits, static_cast<size_t>(end - digits)},
-                     .integer = static_cast<int64_t>(value), .fits_int64 = value <= static_cast<uint64_t>(INT64_MAX),
+    return OnScalar({.type = JsonScalar::kInteger,
+                     .text = {digits, static_cast<size_t>(end - digits)},
+                     .integer = static_cast<int64_t>(value),
+                     .fits_int64 = value <= static_cast<uint64_t>(INT64_MAX),
                      .number = static_cast<double>(value)});
   }
   bool number_float(number_float_t value, const string_t& text) final {
@@ -117,7 +122,8 @@ class JsonSax : public nlohmann::json_sax<nlohmann::json> {
     const std::string_view what = e.what();
     const size_t colon = what.find("column");
     // It quotes what it last read, malformed bytes included.
-    error_ = colon == std::string_view::npos ? "at byte " + std::to_string(position) : Utf8OrReplacement(what.substr(colon));
+    error_ =
+        colon == std::string_view::npos ? "at byte " + std::to_string(position) : Utf8OrReplacement(what.substr(colon));
     return false;
   }
   bool Open(bool object) {
@@ -145,7 +151,8 @@ inline bool ParseJson(std::string_view text, JsonSax* sax) {
   // nlohmann takes a NUL for the end and never looks at what stands behind it.
   if (text.find('\0') != std::string_view::npos) return sax->Fail("it holds a NUL character");
   nlohmann::json_sax<nlohmann::json>* const base = sax;
-  return nlohmann::json::sax_parse(text.begin(), text.end(), base, nlohmann::json::input_format_t::json, /*strict=*/true);
+  return nlohmann::json::sax_parse(text.begin(), text.end(), base, nlohmann::json::input_format_t::json,
+                                   /*strict=*/true);
 }
 
 }  // namespace runledger::codecs

@@ -47,10 +47,14 @@ char FirstOf(std::string_view text) {
 
 std::string_view FramingName(Framing framing) {
   switch (framing) {
-    case Framing::kAuto: return "auto";
-    case Framing::kProtobuf: return "protobuf";
-    case Framing::kBatch: return "batch";
-    case Framing::kJson: return "json";
+    case Framing::kAuto:
+      return "auto";
+    case Framing::kProtobuf:
+      return "protobuf";
+    case Framing::kBatch:
+      return "batch";
+    case Framing::kJson:
+      return "json";
   }
   return "unknown";
 }
@@ -92,8 +96,9 @@ DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, 
 
   if (value_is_null) return reject_whole(Category::kSchema, "the record has no value (a tombstone), which is no event");
   if (value.size() > limits_.message_bytes) {
-    return reject_whole(Category::kOversize, absl::StrCat("the message has ", value.size(), " bytes; limits.message_bytes allows ",
-                                                          limits_.message_bytes));
+    return reject_whole(
+        Category::kOversize,
+        absl::StrCat("the message has ", value.size(), " bytes; limits.message_bytes allows ", limits_.message_bytes));
   }
   std::string_view content = value;
   if (zstd) {
@@ -109,16 +114,22 @@ DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, 
   framing_ = result.framing;
   switch (result.framing) {
     case Framing::kAuto:
-    case Framing::kProtobuf: DecodeOne(0, content, record_time_us, visitor, &result); return result;
-    case Framing::kBatch: break;
-    case Framing::kJson: break;
+    case Framing::kProtobuf:
+      DecodeOne(0, content, record_time_us, visitor, &result);
+      return result;
+    case Framing::kBatch:
+      break;
+    case Framing::kJson:
+      break;
   }
   // Of many events: first the packing as a whole, then each event.
   const bool json = result.framing == Framing::kJson;
   if (json) {
     bool too_deep = false;
     std::string error = JsonError(content, limits_.json_depth, &too_deep);
-    if (too_deep) return reject_whole(Category::kOversize, absl::StrCat("the JSON is nested deeper than limits.json_depth, ", limits_.json_depth));
+    if (too_deep)
+      return reject_whole(Category::kOversize,
+                          absl::StrCat("the JSON is nested deeper than limits.json_depth, ", limits_.json_depth));
     if (!error.empty()) return reject_whole(Category::kDecode, absl::StrCat("it is no JSON: ", error));
     DecodeJson(content, record_time_us, visitor, &result);
     return result;
@@ -127,26 +138,32 @@ DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, 
   int64_t events = 0;
   while (reader.Next()) {
     if (reader.field() != kBatchEventsField) continue;
-    if (reader.type() != WireType::kBytes) return reject_whole(Category::kDecode, "field events of EventBatch has another wire type");
+    if (reader.type() != WireType::kBytes)
+      return reject_whole(Category::kDecode, "field events of EventBatch has another wire type");
     ++events;
   }
-  if (!reader.ok()) return reject_whole(Category::kDecode, absl::StrCat("the bytes are no EventBatch message: ", reader.error()));
+  if (!reader.ok())
+    return reject_whole(Category::kDecode, absl::StrCat("the bytes are no EventBatch message: ", reader.error()));
   if (events == 0) return reject_whole(Category::kSchema, "the batch holds no event");
   if (events > limits_.batch_events) {
-    return reject_whole(Category::kOversize, absl::StrCat("the batch holds ", events, " events; limits.batch_events allows ", limits_.batch_events));
+    return reject_whole(
+        Category::kOversize,
+        absl::StrCat("the batch holds ", events, " events; limits.batch_events allows ", limits_.batch_events));
   }
   DecodeBatch(content, record_time_us, visitor, &result);
   return result;
 }
 
-void RecordDecoder::DecodeBatch(std::string_view batch, int64_t record_time_us, EventVisitor* visitor, DecodedRecord* result) {
+void RecordDecoder::DecodeBatch(std::string_view batch, int64_t record_time_us, EventVisitor* visitor,
+                                DecodedRecord* result) {
   WireReader reader(batch);
   for (int32_t index = 0; reader.Next();) {
     if (reader.field() == kBatchEventsField) DecodeOne(index++, reader.bytes(), record_time_us, visitor, result);
   }
 }
 
-void RecordDecoder::DecodeJson(std::string_view text, int64_t record_time_us, EventVisitor* visitor, DecodedRecord* result) {
+void RecordDecoder::DecodeJson(std::string_view text, int64_t record_time_us, EventVisitor* visitor,
+                               DecodedRecord* result) {
   const bool array = FirstOf(text) == '[';
   const std::vector<std::string_view> elements = array ? SplitJsonArray(text) : std::vector{text};
   const auto reject_whole = [&](Category category, std::string why) {
@@ -156,8 +173,9 @@ void RecordDecoder::DecodeJson(std::string_view text, int64_t record_time_us, Ev
   };
   if (elements.empty()) return reject_whole(Category::kSchema, "the array holds no event");
   if (elements.size() > static_cast<size_t>(limits_.batch_events)) {
-    return reject_whole(Category::kOversize, absl::StrCat("the array holds ", elements.size(), " events; limits.batch_events allows ",
-                                                          limits_.batch_events));
+    return reject_whole(Category::kOversize,
+                        absl::StrCat("the array holds ", elements.size(), " events; limits.batch_events allows ",
+                                     limits_.batch_events));
   }
   for (size_t i = 0; i < elements.size(); ++i) {
     const auto index = static_cast<int32_t>(i);
@@ -191,8 +209,9 @@ void RecordDecoder::DecodeOne(int32_t index, std::string_view wire, int64_t reco
 }
 
 uint32_t RulesNumber(const Limits& limits, Framing topic_framing) {
-  const std::string rules = absl::StrCat(kDecoderVersion, "/", limits.message_bytes, "/", limits.inflated_bytes, "/", limits.batch_events, "/",
-                                         limits.json_depth, "/", limits.future_us, "/", static_cast<int>(topic_framing));
+  const std::string rules =
+      absl::StrCat(kDecoderVersion, "/", limits.message_bytes, "/", limits.inflated_bytes, "/", limits.batch_events,
+                   "/", limits.json_depth, "/", limits.future_us, "/", static_cast<int>(topic_framing));
   return static_cast<uint32_t>(Hash64(rules));
 }
 

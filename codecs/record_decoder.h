@@ -56,8 +56,8 @@ class RecordDecoder {
 
   // `value_is_null`: a tombstone, which is no event. `record_time_us`: as for EventDecoder.
   // A bad event of many goes alone and its neighbours stay; a record whose packing is broken goes whole.
-  DecodedRecord Decode(std::string_view value, bool value_is_null, const FramingHeaders& headers, int64_t record_time_us,
-                       EventVisitor* visitor);
+  DecodedRecord Decode(std::string_view value, bool value_is_null, const FramingHeaders& headers,
+                       int64_t record_time_us, EventVisitor* visitor);
 
   // For visitors: how the record that is being decoded is packed.
   Framing framing() const { return framing_; }
@@ -74,7 +74,8 @@ class RecordDecoder {
   const HeaderMeaning& Meaning(const FramingHeaders& headers);
   void DecodeBatch(std::string_view batch, int64_t record_time_us, EventVisitor* visitor, DecodedRecord* result);
   void DecodeJson(std::string_view text, int64_t record_time_us, EventVisitor* visitor, DecodedRecord* result);
-  void DecodeOne(int32_t index, std::string_view wire, int64_t record_time_us, EventVisitor* visitor, DecodedRecord* result);
+  void DecodeOne(int32_t index, std::string_view wire, int64_t record_time_us, EventVisitor* visitor,
+                 DecodedRecord* result);
 
   Limits limits_;
   Framing topic_framing_;

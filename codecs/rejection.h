@@ -20,11 +20,16 @@ inline constexpr Category kAllCategories[] = {Category::kDecode, Category::kInfl
 
 constexpr std::string_view CategoryName(Category category) {
   switch (category) {
-    case Category::kDecode: return "decode";
-    case Category::kInflate: return "inflate";
-    case Category::kSchema: return "schema";
-    case Category::kOversize: return "oversize";
-    case Category::kSemantic: return "semantic";
+    case Category::kDecode:
+      return "decode";
+    case Category::kInflate:
+      return "inflate";
+    case Category::kSchema:
+      return "schema";
+    case Category::kOversize:
+      return "oversize";
+    case Category::kSemantic:
+      return "semantic";
   }
   return "unknown";
 }

@@ -33,18 +33,28 @@ const char* CheckField(const FieldBinding& field, const Column& column, const Wi
   if (reader.type() != field.wire_type()) return "has another wire type than event.proto says";
   switch (column.type) {
     case ColumnType::kString:
-      return field.value == FieldBinding::Value::kText ? CheckText(column, reader.bytes()) : nullptr;  // enums: by the decoder
+      return field.value == FieldBinding::Value::kText ? CheckText(column, reader.bytes())
+                                                       : nullptr;  // enums: by the decoder
     case ColumnType::kJson:
       if (column.name != "errors") return CheckText(column, reader.bytes());
       // Plain text is wrapped, so only its size and letters count.
-      return CheckText(Column{.name = column.name, .type = ColumnType::kString, .required = false, .role = Role::kPlain,
-                              .max_bytes = column.max_bytes, .description = {}, .source = {}},
+      return CheckText(Column{.name = column.name,
+                              .type = ColumnType::kString,
+                              .required = false,
+                              .role = Role::kPlain,
+                              .max_bytes = column.max_bytes,
+                              .description = {},
+                              .source = {}},
                        reader.bytes());
-    case ColumnType::kFloat64: return CheckFloat64(reader.float64());
-    case ColumnType::kTimestamp: return CheckTimestamp(reader.int64());
-    case ColumnType::kDate: return CheckDate(reader.int64());
+    case ColumnType::kFloat64:
+      return CheckFloat64(reader.float64());
+    case ColumnType::kTimestamp:
+      return CheckTimestamp(reader.int64());
+    case ColumnType::kDate:
+      return CheckDate(reader.int64());
     case ColumnType::kInt64:
-    case ColumnType::kBool: return nullptr;
+    case ColumnType::kBool:
+      return nullptr;
   }
   return nullptr;
 }
@@ -91,13 +101,16 @@ void RowEncoder::Encode(const RowPlace& place, const Event& event, std::string_v
   std::vector<Value>& values = row->values_;
   values.assign(values.size(), Value{});
   row->rewritten_.clear();
-  const auto keep = [row](std::string text) -> std::string_view { return row->rewritten_.emplace_back(std::move(text)); };
+  const auto keep = [row](std::string text) -> std::string_view {
+    return row->rewritten_.emplace_back(std::move(text));
+  };
 
   const BodyBindings& bindings = BindingsOf(event.body);
   WireReader reader(event.body_wire);
   while (reader.Next()) {
     const FieldBinding* field = bindings.Find(reader.field());
-    if (field == nullptr || field->value == FieldBinding::Value::kKind || field->value == FieldBinding::Value::kStatus) continue;
+    if (field == nullptr || field->value == FieldBinding::Value::kKind || field->value == FieldBinding::Value::kStatus)
+      continue;
     const Column& column = EventColumns()[field->column];
     // Of a refused row the core stays, but for what is bad in it.
     if (core_only && (column.role != Role::kCore || CheckField(*field, column, reader) != nullptr)) continue;
@@ -135,13 +148,15 @@ void RowEncoder::Encode(const RowPlace& place, const Event& event, std::string_v
   if (event.body == Body::kRun && IsTerminal(event.run.status) && values[known.completed_at].null) {
     SetInteger(&values[known.completed_at], event.time_us);
   }
-  if (Value& opts = values[known.opts]; !opts.null && !secrets_.empty()) opts.text = keep(RemoveSecrets(opts.text, secrets_));
+  if (Value& opts = values[known.opts]; !opts.null && !secrets_.empty())
+    opts.text = keep(RemoveSecrets(opts.text, secrets_));
   if (Value& errors = values[known.errors]; !errors.null) {
     errors.text = keep(WrapErrors(errors.text));
     if (values[known.error_message].null) {
       FirstError first = FirstOfErrors(errors.text);
       if (!first.message.empty()) SetText(&values[known.error_message], keep(std::move(first.message)));
-      if (!first.type.empty() && values[known.error_type].null) SetText(&values[known.error_type], keep(std::move(first.type)));
+      if (!first.type.empty() && values[known.error_type].null)
+        SetText(&values[known.error_type], keep(std::move(first.type)));
     }
   }
 }

@@ -32,8 +32,8 @@ struct RowPlace {
   int64_t ingested_at_us = 0;
 };
 
-// A row of the table `events`: a value for each of EventColumns(), in order. Text points into the event, or into the row
-// where it had to be rewritten; reused from row to row.
+// A row of the table `events`: a value for each of EventColumns(), in order. Text points into the event, or into the
+// row where it had to be rewritten; reused from row to row.
 class Row {
  public:
   Row() : values_(EventColumns().size()) {}

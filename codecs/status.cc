@@ -75,22 +75,32 @@ std::string_view Normalize(std::string_view word, std::array<char, kLongestWord>
 
 std::string_view StatusName(Status status) {
   switch (status) {
-    case Status::kRunning: return "running";
-    case Status::kSuccess: return "success";
-    case Status::kNoData: return "no_data";
-    case Status::kPartial: return "partial";
-    case Status::kSkipped: return "skipped";
-    case Status::kFailed: return "failed";
-    case Status::kAborted: return "aborted";
+    case Status::kRunning:
+      return "running";
+    case Status::kSuccess:
+      return "success";
+    case Status::kNoData:
+      return "no_data";
+    case Status::kPartial:
+      return "partial";
+    case Status::kSkipped:
+      return "skipped";
+    case Status::kFailed:
+      return "failed";
+    case Status::kAborted:
+      return "aborted";
   }
   return "unknown";
 }
 
 std::string_view KindName(Kind kind) {
   switch (kind) {
-    case Kind::kProcessor: return "processor";
-    case Kind::kScraper: return "scraper";
-    case Kind::kPrediction: return "prediction";
+    case Kind::kProcessor:
+      return "processor";
+    case Kind::kScraper:
+      return "scraper";
+    case Kind::kPrediction:
+      return "prediction";
   }
   return "unknown";
 }

@@ -7,8 +7,8 @@
 namespace runledger::codecs {
 
 // A run without started_at began at the latest when its first word came; a terminal's duration leads back to its start.
-const Sql kRunBegan{.sqlite =
-                        "COALESCE({started_at}, {event_time} - CAST({duration_seconds} * 1000000 AS INTEGER), {event_time})"};
+const Sql kRunBegan{
+    .sqlite = "COALESCE({started_at}, {event_time} - CAST({duration_seconds} * 1000000 AS INTEGER), {event_time})"};
 
 namespace {
 
@@ -17,7 +17,11 @@ using Columns = std::vector<ViewColumn>;
 
 ViewColumn As(std::string_view name, std::string_view source, std::string_view description = {}) {
   const Column& column = EventColumns()[EventColumnIndex(source)];
-  return {.name = name, .type = column.type, .from = ViewSource::kColumn, .source = source, .sql = {},
+  return {.name = name,
+          .type = column.type,
+          .from = ViewSource::kColumn,
+          .source = source,
+          .sql = {},
           .description = description.empty() ? column.description : description};
 }
 
@@ -28,11 +32,17 @@ ViewColumn Attribute(std::string_view name, ColumnType type) {
 }
 
 ViewColumn Expression(std::string_view name, ColumnType type, Sql sql, std::string_view description) {
-  return {.name = name, .type = type, .from = ViewSource::kExpression, .source = {}, .sql = sql, .description = description};
+  return {.name = name,
+          .type = type,
+          .from = ViewSource::kExpression,
+          .source = {},
+          .sql = sql,
+          .description = description};
 }
 
 ViewColumn AllEvents(std::string_view name, ColumnType type, Sql sql, std::string_view description) {
-  return {.name = name, .type = type, .from = ViewSource::kAllEvents, .source = {}, .sql = sql, .description = description};
+  return {
+      .name = name, .type = type, .from = ViewSource::kAllEvents, .source = {}, .sql = sql, .description = description};
 }
 
 Columns Owns(std::initializer_list<std::string_view> names) {
@@ -52,18 +62,28 @@ ViewColumn CompletedAt() {
                     "end of the run: as given, else the time of its terminal event");
 }
 
-ViewColumn CreatedAt() { return AllEvents("created_at", kTimestamp, {.sqlite = "MIN(ingested_at)"}, "when the run's first row was made"); }
+ViewColumn CreatedAt() {
+  return AllEvents("created_at", kTimestamp, {.sqlite = "MIN(ingested_at)"}, "when the run's first row was made");
+}
 
 // What every view of runs ends with.
 Columns SeenColumns() {
   return {AllEvents("first_event_at", kTimestamp, {.sqlite = "MIN(event_time)"}, "least event time of the run"),
           AllEvents("last_seen_at", kTimestamp, {.sqlite = "MAX(event_time)"}, "greatest event time of the run"),
-          AllEvents("events", kInt64, {.sqlite = "COUNT(DISTINCT event_id)"}, "events of the run, repetitions not counted")};
+          AllEvents("events", kInt64, {.sqlite = "COUNT(DISTINCT event_id)"},
+                    "events of the run, repetitions not counted")};
 }
 
 View ProcessorRunHistory() {
-  View view{.name = "processor_run_history", .shape = ViewShape::kRuns, .kind = "processor", .over = {}, .where = {}, .group_by = {},
-            .columns = {}, .description = "Runs of processors", .source = "M1-M23 s3"};
+  View view{.name = "processor_run_history",
+            .shape = ViewShape::kRuns,
+            .kind = "processor",
+            .over = {},
+            .where = {},
+            .group_by = {},
+            .columns = {},
+            .description = "Runs of processors",
+            .source = "M1-M23 s3"};
   view.columns = {
       As("processor_name", "job_name"),
       Own("run_id"),
@@ -75,17 +95,19 @@ View ProcessorRunHistory() {
       Own("data_date"),
       As("processing_date", "data_date"),
       Own("started_at"),
-      Expression("run_timestamp", kTimestamp, kRunBegan, "started_at, else the event's time less its duration, else the event's time"),
+      Expression("run_timestamp", kTimestamp, kRunBegan,
+                 "started_at, else the event's time less its duration, else the event's time"),
       CompletedAt(),
       Expression("processed_at", kTimestamp,
                  {.sqlite = "CASE WHEN {status} <> 'running' THEN COALESCE({completed_at}, {event_time}) END"},
                  "completed_at; NULL while running"),
   };
-  Append(&view.columns, Owns({"duration_seconds", "records_processed", "records_created", "records_updated", "records_skipped",
-                              "records_deleted", "errors", "warnings", "summary", "error_type", "error_message"}));
+  Append(&view.columns,
+         Owns({"duration_seconds", "records_processed", "records_created", "records_updated", "records_skipped",
+               "records_deleted", "errors", "warnings", "summary", "error_type", "error_message"}));
   view.columns.push_back(Expression("skipped", kBool, {.sqlite = "{status} = 'skipped'"}, "processing was skipped"));
-  Append(&view.columns, Owns({"skip_reason", "failure_category", "trigger_source", "trigger_message_id", "trigger_message_data",
-                              "triggered_by", "source", "environment"}));
+  Append(&view.columns, Owns({"skip_reason", "failure_category", "trigger_source", "trigger_message_id",
+                              "trigger_message_data", "triggered_by", "source", "environment"}));
   view.columns.push_back(As("parent_processor", "parent_job"));
   Append(&view.columns, Owns({"parent_run_id", "dependency_check_passed", "missing_dependencies", "stale_dependencies",
                               "upstream_dependencies", "alert_sent", "alert_type"}));
@@ -93,9 +115,9 @@ View ProcessorRunHistory() {
   view.columns.push_back(As("cloud_run_revision", "revision"));
   Append(&view.columns, Owns({"execution_host", "version"}));
   view.columns.push_back(As("processor_version", "version"));
-  Append(&view.columns, Owns({"config_hash", "output_path", "output_dataset", "output_table", "recovery", "dry_run", "test_mode",
-                              "backfill_mode", "force_reprocess", "subject", "batch_id", "opts", "attributes", "backfill",
-                              "refused"}));
+  Append(&view.columns, Owns({"config_hash", "output_path", "output_dataset", "output_table", "recovery", "dry_run",
+                              "test_mode", "backfill_mode", "force_reprocess", "subject", "batch_id", "opts",
+                              "attributes", "backfill", "refused"}));
   Append(&view.columns, {Attribute("season_year", kInt64),
                          Attribute("data_source_primary", kString),
                          Attribute("data_source_enhancement", kString),
@@ -117,15 +139,22 @@ View ProcessorRunHistory() {
                          Attribute("date_range_filter_start", kDate),
                          Attribute("date_range_filter_end", kDate)});
   view.columns.push_back(CreatedAt());
-  view.columns.push_back(AllEvents("updated_at", kTimestamp, {.sqlite = "MAX(ingested_at)"}, "when the run's last row was made"));
+  view.columns.push_back(
+      AllEvents("updated_at", kTimestamp, {.sqlite = "MAX(ingested_at)"}, "when the run's last row was made"));
   Append(&view.columns, SeenColumns());
   return view;
 }
 
 View ProcessorLatest() {
-  View view{.name = "processor_run_history_latest", .shape = ViewShape::kQuery, .kind = {}, .over = "processor_run_history",
-            .where = {.sqlite = "status = 'success'"}, .group_by = {.sqlite = "processor_name"}, .columns = {},
-            .description = "Each processor's last successful run", .source = "M45 s3"};
+  View view{.name = "processor_run_history_latest",
+            .shape = ViewShape::kQuery,
+            .kind = {},
+            .over = "processor_run_history",
+            .where = {.sqlite = "status = 'success'"},
+            .group_by = {.sqlite = "processor_name"},
+            .columns = {},
+            .description = "Each processor's last successful run",
+            .source = "M45 s3"};
   view.columns = {
       Expression("processor_name", kString, {.sqlite = "processor_name"}, "the job"),
       Expression("last_processing_date", kDate, {.sqlite = "MAX(processing_date)"}, "newest date processed"),
@@ -138,9 +167,15 @@ View ProcessorLatest() {
 }
 
 View ProcessorFailures() {
-  View view{.name = "processor_run_history_failures", .shape = ViewShape::kQuery, .kind = {}, .over = "processor_run_history",
-            .where = {.sqlite = "status = 'failed' AND processing_date >= date('now', '-30 day')"}, .group_by = {}, .columns = {},
-            .description = "Failed runs of the last 30 days processed", .source = "s3"};
+  View view{.name = "processor_run_history_failures",
+            .shape = ViewShape::kQuery,
+            .kind = {},
+            .over = "processor_run_history",
+            .where = {.sqlite = "status = 'failed' AND processing_date >= date('now', '-30 day')"},
+            .group_by = {},
+            .columns = {},
+            .description = "Failed runs of the last 30 days processed",
+            .source = "s3"};
   view.columns = {
       Expression("processor_name", kString, {.sqlite = "processor_name"}, "the job"),
       Expression("run_id", kString, {.sqlite = "run_id"}, "the run"),
@@ -148,22 +183,33 @@ View ProcessorFailures() {
       Expression("run_timestamp", kTimestamp, {.sqlite = "run_timestamp"}, "start of the run"),
       Expression("duration_seconds", kFloat64, {.sqlite = "duration_seconds"}, "how long it took"),
       Expression("error_message", kString, {.sqlite = "error_message"}, "the first error in brief"),
-      Expression("first_error_type", kString, {.sqlite = "json_extract(errors, '$[0].error_type')"}, "of the first of its errors"),
-      Expression("first_error_message", kString, {.sqlite = "json_extract(errors, '$[0].error_message')"}, "of the first of its errors"),
+      Expression("first_error_type", kString, {.sqlite = "json_extract(errors, '$[0].error_type')"},
+                 "of the first of its errors"),
+      Expression("first_error_message", kString, {.sqlite = "json_extract(errors, '$[0].error_message')"},
+                 "of the first of its errors"),
   };
   return view;
 }
 
 View ProcessorSummary() {
-  View view{.name = "processor_run_history_summary", .shape = ViewShape::kQuery, .kind = {}, .over = "processor_run_history",
-            .where = {.sqlite = "processing_date >= date('now', '-30 day')"}, .group_by = {.sqlite = "processor_name"}, .columns = {},
-            .description = "Each processor's last 30 days processed", .source = "s3"};
+  View view{.name = "processor_run_history_summary",
+            .shape = ViewShape::kQuery,
+            .kind = {},
+            .over = "processor_run_history",
+            .where = {.sqlite = "processing_date >= date('now', '-30 day')"},
+            .group_by = {.sqlite = "processor_name"},
+            .columns = {},
+            .description = "Each processor's last 30 days processed",
+            .source = "s3"};
   view.columns = {
       Expression("processor_name", kString, {.sqlite = "processor_name"}, "the job"),
       Expression("total_runs", kInt64, {.sqlite = "COUNT(*)"}, "runs"),
-      Expression("successful_runs", kInt64, {.sqlite = "COUNT(CASE WHEN status = 'success' THEN 1 END)"}, "of these, successful"),
-      Expression("failed_runs", kInt64, {.sqlite = "COUNT(CASE WHEN status = 'failed' THEN 1 END)"}, "of these, failed"),
-      Expression("success_rate", kFloat64, {.sqlite = "ROUND(COUNT(CASE WHEN status = 'success' THEN 1 END) * 100.0 / COUNT(*), 2)"},
+      Expression("successful_runs", kInt64, {.sqlite = "COUNT(CASE WHEN status = 'success' THEN 1 END)"},
+                 "of these, successful"),
+      Expression("failed_runs", kInt64, {.sqlite = "COUNT(CASE WHEN status = 'failed' THEN 1 END)"},
+                 "of these, failed"),
+      Expression("success_rate", kFloat64,
+                 {.sqlite = "ROUND(COUNT(CASE WHEN status = 'success' THEN 1 END) * 100.0 / COUNT(*), 2)"},
                  "successful of all, in per cent, to 2 decimals"),
       Expression("avg_duration_seconds", kFloat64, {.sqlite = "AVG(duration_seconds)"}, "mean duration"),
       Expression("first_run", kDate, {.sqlite = "MIN(processing_date)"}, "oldest date processed"),
@@ -173,52 +219,76 @@ View ProcessorSummary() {
 }
 
 View ScraperExecutionLog() {
-  View view{.name = "scraper_execution_log", .shape = ViewShape::kRuns, .kind = "scraper", .over = {}, .where = {}, .group_by = {},
-            .columns = {}, .description = "Runs of scrapers", .source = "M102 M103 s3"};
+  View view{.name = "scraper_execution_log",
+            .shape = ViewShape::kRuns,
+            .kind = "scraper",
+            .over = {},
+            .where = {},
+            .group_by = {},
+            .columns = {},
+            .description = "Runs of scrapers",
+            .source = "M102 M103 s3"};
   view.columns = {
-      Expression("execution_id", kString, {.sqlite = "COALESCE(json_extract({attributes}, '$.execution_id'), {run_id})"},
+      Expression("execution_id", kString,
+                 {.sqlite = "COALESCE(json_extract({attributes}, '$.execution_id'), {run_id})"},
                  "attributes.execution_id, else the run id"),
       As("scraper_name", "job_name"),
       Expression("workflow", kString, {.sqlite = "COALESCE({workflow}, 'MANUAL')"}, "the workflow; MANUAL without one"),
       Own("status"),
       Own("source_status"),
-      Expression("triggered_at", kTimestamp, kRunBegan, "started_at, else the event's time less its duration, else the event's time"),
+      Expression("triggered_at", kTimestamp, kRunBegan,
+                 "started_at, else the event's time less its duration, else the event's time"),
       CompletedAt(),
   };
   Append(&view.columns, Owns({"duration_seconds", "source", "environment", "triggered_by"}));
   view.columns.push_back(As("gcs_path", "output_path"));
-  view.columns.push_back(Expression(
-      "data_summary", kJson,
-      {.sqlite = "CASE WHEN {records_processed} IS NULL THEN {summary}"
-                 " WHEN {summary} IS NULL THEN json_object('record_count', {records_processed})"
-                 " WHEN json_type({summary}) = 'object' AND json_type({summary}, '$.record_count') IS NULL"
-                 " THEN json_set({summary}, '$.record_count', {records_processed}) ELSE {summary} END"},
-      "summary, with record_count from records_processed where it is absent"));
+  view.columns.push_back(
+      Expression("data_summary", kJson,
+                 {.sqlite = "CASE WHEN {records_processed} IS NULL THEN {summary}"
+                            " WHEN {summary} IS NULL THEN json_object('record_count', {records_processed})"
+                            " WHEN json_type({summary}) = 'object' AND json_type({summary}, '$.record_count') IS NULL"
+                            " THEN json_set({summary}, '$.record_count', {records_processed}) ELSE {summary} END"},
+                 "summary, with record_count from records_processed where it is absent"));
   Append(&view.columns, Owns({"error_type", "error_message"}));
-  view.columns.push_back(Expression("retry_count", kInt64, {.sqlite = "MAX({attempt} - 1, 0)"}, "tries before this one"));
-  Append(&view.columns, Owns({"recovery", "run_id", "attempt", "opts", "data_date", "started_at", "records_processed", "errors",
-                              "attributes", "refused"}));
+  view.columns.push_back(
+      Expression("retry_count", kInt64, {.sqlite = "MAX({attempt} - 1, 0)"}, "tries before this one"));
+  Append(&view.columns, Owns({"recovery", "run_id", "attempt", "opts", "data_date", "started_at", "records_processed",
+                              "errors", "attributes", "refused"}));
   view.columns.push_back(CreatedAt());
   Append(&view.columns, SeenColumns());
   return view;
 }
 
 View TodaysScraperSummary() {
-  View view{.name = "v_todays_scraper_summary", .shape = ViewShape::kQuery, .kind = {}, .over = "scraper_execution_log",
+  View view{.name = "v_todays_scraper_summary",
+            .shape = ViewShape::kQuery,
+            .kind = {},
+            .over = "scraper_execution_log",
             .where = {.sqlite = "triggered_at >= unixepoch('now', 'start of day') * 1000000"
                                 " AND triggered_at < unixepoch('now', 'start of day', '+1 day') * 1000000"},
-            .group_by = {.sqlite = "scraper_name"}, .columns = {}, .description = "Each scraper's runs of today, UTC", .source = "M129"};
+            .group_by = {.sqlite = "scraper_name"},
+            .columns = {},
+            .description = "Each scraper's runs of today, UTC",
+            .source = "M129"};
   view.columns = {
       Expression("scraper_name", kString, {.sqlite = "scraper_name"}, "the job"),
       Expression("runs", kInt64, {.sqlite = "COUNT(*)"}, "runs"),
-      Expression("successes", kInt64, {.sqlite = "COUNT(CASE WHEN status = 'success' THEN 1 END)"}, "of these, successful"),
+      Expression("successes", kInt64, {.sqlite = "COUNT(CASE WHEN status = 'success' THEN 1 END)"},
+                 "of these, successful"),
   };
   return view;
 }
 
 View PredictionWorkerRuns() {
-  View view{.name = "prediction_worker_runs", .shape = ViewShape::kRuns, .kind = "prediction", .over = {}, .where = {}, .group_by = {},
-            .columns = {}, .description = "Runs of predictions", .source = "M38 M39"};
+  View view{.name = "prediction_worker_runs",
+            .shape = ViewShape::kRuns,
+            .kind = "prediction",
+            .over = {},
+            .where = {},
+            .group_by = {},
+            .columns = {},
+            .description = "Runs of predictions",
+            .source = "M38 M39"};
   view.columns = {
       As("request_id", "run_id"),
       Own("job_name"),
@@ -227,14 +297,18 @@ View PredictionWorkerRuns() {
       Own("status"),
       Own("source_status"),
       Expression("success", kBool,
-                 {.sqlite = "CASE WHEN {status} IN ('success', 'partial') THEN TRUE WHEN {status} IN ('failed', 'aborted') THEN FALSE END"},
+                 {.sqlite = "CASE WHEN {status} IN ('success', 'partial') THEN TRUE WHEN {status} IN ('failed', "
+                            "'aborted') THEN FALSE END"},
                  "TRUE: success, partial; FALSE: failed, aborted; else NULL"),
-      Expression("run_date", kTimestamp, kRunBegan, "started_at, else the event's time less its duration, else the event's time"),
+      Expression("run_date", kTimestamp, kRunBegan,
+                 "started_at, else the event's time less its duration, else the event's time"),
       CompletedAt(),
       Own("duration_seconds"),
-      Expression("predictions_generated", kInt64,
-                 {.sqlite = "COALESCE(CAST(json_extract({attributes}, '$.predictions_generated') AS INTEGER), {records_created})"},
-                 "attributes.predictions_generated, else records_created"),
+      Expression(
+          "predictions_generated", kInt64,
+          {.sqlite =
+               "COALESCE(CAST(json_extract({attributes}, '$.predictions_generated') AS INTEGER), {records_created})"},
+          "attributes.predictions_generated, else records_created"),
   };
   Append(&view.columns, Owns({"error_type", "error_message", "skip_reason", "trigger_source", "trigger_message_id"}));
   view.columns.push_back(As("cloud_run_service", "service"));
@@ -247,8 +321,15 @@ View PredictionWorkerRuns() {
 }
 
 View OfEvents(std::string_view name, std::string_view kind, std::string_view description, std::string_view source) {
-  return {.name = name, .shape = ViewShape::kEvents, .kind = kind, .over = {}, .where = {}, .group_by = {}, .columns = {},
-          .description = description, .source = source};
+  return {.name = name,
+          .shape = ViewShape::kEvents,
+          .kind = kind,
+          .over = {},
+          .where = {},
+          .group_by = {},
+          .columns = {},
+          .description = description,
+          .source = source};
 }
 
 // What every view of events ends with.
@@ -260,8 +341,8 @@ View WorkflowDecisions() {
                   Expression("decision_time", kTimestamp, {.sqlite = "COALESCE({decision_time}, {event_time})"},
                              "when it was taken, else the event's time"),
                   As("workflow_name", "workflow")};
-  Append(&view.columns, Owns({"action", "reason", "context", "scrapers_triggered", "target_games", "next_check_time", "priority",
-                              "alert_level", "controller_version", "environment", "triggered_by"}));
+  Append(&view.columns, Owns({"action", "reason", "context", "scrapers_triggered", "target_games", "next_check_time",
+                              "priority", "alert_level", "controller_version", "environment", "triggered_by"}));
   Append(&view.columns, EventIdColumns());
   return view;
 }
@@ -288,9 +369,10 @@ View CleanupOperations() {
 }
 
 View RunVerdicts() {
-  View view = OfEvents("run_verdicts", "verdict", "Expected runs that were judged: runledger's own verdicts", "M115 M116 M207");
-  view.columns = Owns({"verdict_subject", "verdict_due", "verdict", "workflow", "job_name", "matched_run_id", "delay_seconds",
-                       "explained_by"});
+  View view =
+      OfEvents("run_verdicts", "verdict", "Expected runs that were judged: runledger's own verdicts", "M115 M116 M207");
+  view.columns = Owns({"verdict_subject", "verdict_due", "verdict", "workflow", "job_name", "matched_run_id",
+                       "delay_seconds", "explained_by"});
   view.columns.push_back(As("judged_at", "event_time"));
   Append(&view.columns, EventIdColumns());
   return view;
@@ -300,17 +382,18 @@ View RunVerdicts() {
 
 bool IsRunState(std::string_view column) {
   static constexpr std::string_view kState[] = {
-      "kind",          "event_id",     "event_time",       "sequence",    "backfill", "refused",    "status",
-      "source_status", "heartbeat",    "completed_at",     "duration_seconds", "errors", "error_type", "error_message",
-      "skip_reason",   "failure_category",
+      "kind",       "event_id",      "event_time",  "sequence",         "backfill",         "refused",
+      "status",     "source_status", "heartbeat",   "completed_at",     "duration_seconds", "errors",
+      "error_type", "error_message", "skip_reason", "failure_category",
   };
   return std::find(std::begin(kState), std::end(kState), column) != std::end(kState);
 }
 
 const std::vector<View>& Views() {
   static const auto* const kViews = new std::vector<View>{
-      ProcessorRunHistory(), ProcessorLatest(),   ProcessorFailures(),     ProcessorSummary(),  ScraperExecutionLog(), TodaysScraperSummary(),
-      PredictionWorkerRuns(), WorkflowDecisions(), DailyExpectedSchedule(), CleanupOperations(), RunVerdicts(),
+      ProcessorRunHistory(),   ProcessorLatest(),      ProcessorFailures(),    ProcessorSummary(),
+      ScraperExecutionLog(),   TodaysScraperSummary(), PredictionWorkerRuns(), WorkflowDecisions(),
+      DailyExpectedSchedule(), CleanupOperations(),    RunVerdicts(),
   };
   return *kViews;
 }

@@ -9,8 +9,8 @@
 
 namespace runledger::codecs {
 
-// The views over the table `events`, under the names and columns that readers know. Declared here and nowhere else: each
-// warehouse's DDL and the documentation page come from it.
+// The views over the table `events`, under the names and columns that readers know. Declared here and nowhere else:
+// each warehouse's DDL and the documentation page come from it.
 
 // SQL text, one member a dialect: JSON, dates and times are not written alike. A warehouse reads its own member and no
 // other, so a dialect that joins later is a member here and a text beside each of the others.

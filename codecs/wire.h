@@ -32,10 +32,14 @@ class WireReader {
     field_ = static_cast<uint32_t>(field);
     type_ = static_cast<WireType>(tag & 7);
     switch (type_) {
-      case WireType::kVarint: return ReadVarint(&number_);
-      case WireType::kBytes: return ReadBytes();
-      case WireType::kFixed64: return ReadFixed(8);
-      case WireType::kFixed32: return ReadFixed(4);
+      case WireType::kVarint:
+        return ReadVarint(&number_);
+      case WireType::kBytes:
+        return ReadBytes();
+      case WireType::kFixed64:
+        return ReadFixed(8);
+      case WireType::kFixed32:
+        return ReadFixed(4);
     }
     return Fail("a wire type is not known");
   }

@@ -48,7 +48,8 @@ absl::StatusOr<std::string> CommitMetadata::Encode() const {
   Put(&json, "o", advertise, absent.advertise);
   std::string text = json.dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::ordered_json::error_handler_t::replace);
   if (text.size() > kMaxBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("commit metadata has ", text.size(), " bytes; Kafka takes ", kMaxBytes));
+    return absl::InvalidArgumentError(
+        absl::StrCat("commit metadata has ", text.size(), " bytes; Kafka takes ", kMaxBytes));
   }
   return text;
 }
@@ -58,18 +59,22 @@ absl::StatusOr<CommitMetadata> CommitMetadata::Decode(std::string_view text) {
   if (text.empty()) return metadata;
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("v") || !json["v"].is_number_integer()) {
-    return absl::InvalidArgumentError("the commit metadata is not runledger's: is another program committing for this group?");
+    return absl::InvalidArgumentError(
+        "the commit metadata is not runledger's: is another program committing for this group?");
   }
   if (const int version = json["v"].get<int>(); version > kVersion) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the commit metadata has version ", version, "; this runledger knows ", kVersion, ": run the newer release"));
+    return absl::InvalidArgumentError(absl::StrCat("the commit metadata has version ", version,
+                                                   "; this runledger knows ", kVersion, ": run the newer release"));
   }
-  const bool ok = Take(json, "i", &metadata.index) && Take(json, "c", &metadata.cluster_id) && Take(json, "e", &metadata.log_epoch) &&
-                  Take(json, "r", &metadata.rules) && Take(json, "t", &metadata.before_time_ms) && Take(json, "h", &metadata.before_hash) &&
-                  Take(json, "s", &metadata.snapshot) && Take(json, "g", &metadata.counted_from) && Take(json, "f", &metadata.replay_floor) &&
-                  Take(json, "a", &metadata.applied_at_revocation) && Take(json, "w", &metadata.stream) &&
-                  Take(json, "b", &metadata.stream_base) && Take(json, "n", &metadata.stream_next_row) && Take(json, "o", &metadata.advertise);
-  if (!ok || metadata.index < 0) return absl::InvalidArgumentError("the commit metadata holds a value of the wrong type");
+  const bool ok = Take(json, "i", &metadata.index) && Take(json, "c", &metadata.cluster_id) &&
+                  Take(json, "e", &metadata.log_epoch) && Take(json, "r", &metadata.rules) &&
+                  Take(json, "t", &metadata.before_time_ms) && Take(json, "h", &metadata.before_hash) &&
+                  Take(json, "s", &metadata.snapshot) && Take(json, "g", &metadata.counted_from) &&
+                  Take(json, "f", &metadata.replay_floor) && Take(json, "a", &metadata.applied_at_revocation) &&
+                  Take(json, "w", &metadata.stream) && Take(json, "b", &metadata.stream_base) &&
+                  Take(json, "n", &metadata.stream_next_row) && Take(json, "o", &metadata.advertise);
+  if (!ok || metadata.index < 0)
+    return absl::InvalidArgumentError("the commit metadata holds a value of the wrong type");
   return metadata;
 }
 

@@ -16,20 +16,20 @@ struct CommitMetadata {
   static constexpr size_t kMaxBytes = 4096;  // the broker's own limit, offset.metadata.max.bytes
   static constexpr int kVersion = 1;
 
-  int32_t index = 0;              // "i": index within the record at C
-  std::string cluster_id;         // "c": the log's identity
-  int64_t log_epoch = 0;          // "e": raised when the log was accepted as a new one
-  uint32_t rules = 0;             // "r": what counts as a good event
-  int64_t before_time_ms = -1;    // "t": timestamp of the record before C; -1: there is none
-  std::string before_hash;        // "h": hash of its value, 32 hex digits
-  std::string snapshot;           // "s": pointer to a snapshot; empty: none
-  int64_t counted_from = -1;      // "g": offset from which counters count; -1: not known
-  int64_t replay_floor = -1;      // "f": where a fold without snapshot begins; -1: not known
+  int32_t index = 0;                   // "i": index within the record at C
+  std::string cluster_id;              // "c": the log's identity
+  int64_t log_epoch = 0;               // "e": raised when the log was accepted as a new one
+  uint32_t rules = 0;                  // "r": what counts as a good event
+  int64_t before_time_ms = -1;         // "t": timestamp of the record before C; -1: there is none
+  std::string before_hash;             // "h": hash of its value, 32 hex digits
+  std::string snapshot;                // "s": pointer to a snapshot; empty: none
+  int64_t counted_from = -1;           // "g": offset from which counters count; -1: not known
+  int64_t replay_floor = -1;           // "f": where a fold without snapshot begins; -1: not known
   int64_t applied_at_revocation = -1;  // "a": how far the state was shown; -1: not revoked in order
-  std::string stream;             // "w": the warehouse's own stream; empty: it has none
-  int64_t stream_base = 0;        // "b": good events from C on that earlier streams already hold
-  int64_t stream_next_row = 0;    // "n": next row of the stream
-  std::string advertise;          // "o": HTTP address of the owner
+  std::string stream;                  // "w": the warehouse's own stream; empty: it has none
+  int64_t stream_base = 0;             // "b": good events from C on that earlier streams already hold
+  int64_t stream_next_row = 0;         // "n": next row of the stream
+  std::string advertise;               // "o": HTTP address of the owner
 
   friend bool operator==(const CommitMetadata&, const CommitMetadata&) = default;
 

@@ -11,7 +11,8 @@ constexpr std::string_view kContentType = "content-type";
 constexpr std::string_view kContentEncoding = "content-encoding";
 
 void Set(OutgoingRecord* letter, std::string_view name, std::string value) {
-  const auto at = std::find_if(letter->headers.begin(), letter->headers.end(), [&](const auto& header) { return header.first == name; });
+  const auto at = std::find_if(letter->headers.begin(), letter->headers.end(),
+                               [&](const auto& header) { return header.first == name; });
   if (at != letter->headers.end()) {
     at->second = std::move(value);
   } else {
@@ -21,8 +22,9 @@ void Set(OutgoingRecord* letter, std::string_view name, std::string value) {
 
 }  // namespace
 
-OutgoingRecord MakeDeadLetter(const std::string& topic, const DeadLetterOrigin& origin, const codecs::Rejection& rejection,
-                              std::string_view value, bool has_value, std::string_view event_of_many, int64_t first_seen_us) {
+OutgoingRecord MakeDeadLetter(const std::string& topic, const DeadLetterOrigin& origin,
+                              const codecs::Rejection& rejection, std::string_view value, bool has_value,
+                              std::string_view event_of_many, int64_t first_seen_us) {
   OutgoingRecord letter;
   letter.topic = topic;
   if (origin.has_key) letter.key = std::string(origin.key);

@@ -15,10 +15,16 @@ constexpr size_t kMaxBefore = 64;
 }  // namespace
 
 Delivery::Delivery(const DeliveryOptions& options, Parts parts, Assignment assignment)
-    : options_(options), parts_(std::move(parts)), assignment_(std::move(assignment)),
-      rules_(codecs::RulesNumber(options.limits, options.framing)), decoder_(options.limits, options.framing),
-      cursor_(options.rows, assignment_.partition, assignment_.tenure, assignment_.metadata.log_epoch, parts_.encoder, parts_.log, parts_.sink),
-      watermark_(options.contact_timeout_us), shard_(parts_.make_shard()), metadata_(assignment_.metadata) {
+    : options_(options),
+      parts_(std::move(parts)),
+      assignment_(std::move(assignment)),
+      rules_(codecs::RulesNumber(options.limits, options.framing)),
+      decoder_(options.limits, options.framing),
+      cursor_(options.rows, assignment_.partition, assignment_.tenure, assignment_.metadata.log_epoch, parts_.encoder,
+              parts_.log, parts_.sink),
+      watermark_(options.contact_timeout_us),
+      shard_(parts_.make_shard()),
+      metadata_(assignment_.metadata) {
   WatchForNewJobs();
 }
 
@@ -28,7 +34,8 @@ void Delivery::WatchForNewJobs() {
   const int32_t partitions = assignment_.partition_count;
   if (options_.partitioner == kafka::Partitioner::kNone || !options_.keyed_by_job || partitions <= 0) return;
   shard_->OnNewJob([this, partitions](std::string_view job) {
-    if (kafka::PartitionFor(options_.partitioner, job, partitions) != assignment_.partition.partition) ++counts_.violations;
+    if (kafka::PartitionFor(options_.partitioner, job, partitions) != assignment_.partition.partition)
+      ++counts_.violations;
   });
 }
 
@@ -48,8 +55,8 @@ void Delivery::StopRows(std::string problem) {
 void Delivery::OnAssigned(const Moment&) {
   log_start_ = assignment_.log_start;
   log_end_ = assignment_.log_end;
-  parts_.snapshots->Load(assignment_.partition, assignment_.tenure, assignment_.cluster_id, assignment_.metadata.log_epoch,
-                         assignment_.metadata.snapshot, Position{INT64_MAX, 0});
+  parts_.snapshots->Load(assignment_.partition, assignment_.tenure, assignment_.cluster_id,
+                         assignment_.metadata.log_epoch, assignment_.metadata.snapshot, Position{INT64_MAX, 0});
 }
 
 // Where the rows go on, where the fold begins, and from where on series may be shown.
@@ -79,18 +86,21 @@ void Delivery::StartFold(const Moment& now) {
   }
   cursor_.Start(committed_);
   if (!first_owner && log_start_ >= 0 && committed_.offset < log_start_) {
-    StopRows(absl::StrCat("committed offset ", committed_.offset, " is not in the log any more: it begins at ", log_start_, ", so ",
-                          log_start_ - committed_.offset,
-                          " records were deleted before their rows were written. Rows of this partition stop, its gauges go on. Raise "
-                          "retention.ms or retention.bytes of the topic above the longest outage"));
+    StopRows(absl::StrCat(
+        "committed offset ", committed_.offset, " is not in the log any more: it begins at ", log_start_, ", so ",
+        log_start_ - committed_.offset,
+        " records were deleted before their rows were written. Rows of this partition stop, its gauges go on. Raise "
+        "retention.ms or retention.bytes of the topic above the longest outage"));
   } else if (!first_owner && log_end_ >= 0 && committed_.offset > log_end_) {
     StopRows(absl::StrCat("committed offset ", committed_.offset, " lies behind the end of the log, ", log_end_,
-                          ": the log lost records, or the topic was deleted and made again. Rows of this partition stop, its gauges go on"));
+                          ": the log lost records, or the topic was deleted and made again. Rows of this partition "
+                          "stop, its gauges go on"));
   }
   reading_ = true;
   rows_attached_ = committed_ >= applied_;
   const bool known = applied_.offset > 0 || log_start_ >= 0;
-  parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kFold, known ? applied_.offset : kafka::kOffsetBeginning);
+  parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kFold,
+                           known ? applied_.offset : kafka::kOffsetBeginning);
   OpenSink();
   Settle(now);
 }
@@ -130,7 +140,8 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
   if (opened.position && *opened.position < committed_) {
     // The warehouse is behind what was committed (an older copy of it was put back): its rows are read again.
     if (log_start_ >= 0 && opened.position->offset < log_start_) {
-      StopRows(absl::StrCat("the warehouse ends at offset ", opened.position->offset, " but the log begins at ", log_start_,
+      StopRows(absl::StrCat("the warehouse ends at offset ", opened.position->offset, " but the log begins at ",
+                            log_start_,
                             ": the rows between them are in neither. Rows of this partition stop, its gauges go on"));
       return;
     }
@@ -149,8 +160,8 @@ bool Delivery::Wants(Reader reader) const {
   return reader == Reader::kFold ? reading_ : rows_reading_ && !cursor_.full();
 }
 
-// The fold never waits for the rows. Rows that hold too much stay behind, and catch up through a reader of their own once
-// half of it is gone.
+// The fold never waits for the rows. Rows that hold too much stay behind, and catch up through a reader of their own
+// once half of it is gone.
 void Delivery::AttachOrDetachRows() {
   if (rows_stopped_ || revoking_) return;
   if (rows_attached_) {
@@ -173,7 +184,8 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
   const int64_t began = applied_.offset;
   for (const Record& record : records) {
     folding_ = reader == Reader::kFold && record.offset >= applied_.offset;
-    making_rows_ = (reader == Reader::kRows ? rows_reading_ : rows_attached_) && !rows_stopped_ && record.offset >= cursor_.next().offset;
+    making_rows_ = (reader == Reader::kRows ? rows_reading_ : rows_attached_) && !rows_stopped_ &&
+                   record.offset >= cursor_.next().offset;
     if (!folding_ && !making_rows_) continue;
 
     codecs::FramingHeaders headers;
@@ -196,12 +208,14 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
   folding_ = making_rows_ = false;
   if (!records.empty() && records.back().offset + 1 == cursor_.next().offset) {
     const Record& last = records.back();
-    before_.push_back({cursor_.next(), last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1, codecs::Hex(codecs::HashBytes(last.value))});
+    before_.push_back({cursor_.next(), last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1,
+                       codecs::Hex(codecs::HashBytes(last.value))});
     if (before_.size() > kMaxBefore) before_.pop_front();
   }
   if (!records.empty() && reader == Reader::kFold && records.back().offset + 1 == applied_.offset) {
     const Record& last = records.back();
-    fold_before_ = {applied_, last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1, codecs::Hex(codecs::HashBytes(last.value))};
+    fold_before_ = {applied_, last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1,
+                    codecs::Hex(codecs::HashBytes(last.value))};
   }
   watermark_.OnApplied(applied_.offset, append_time_us);
   NoteProgress(began);
@@ -210,7 +224,8 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
 
 void Delivery::OnEvent(int32_t index, const codecs::Event& event) {
   if (folding_) {
-    ++counts_.events[static_cast<size_t>(decoder_.framing())][static_cast<size_t>(event.body) - static_cast<size_t>(codecs::Body::kRun)];
+    ++counts_.events[static_cast<size_t>(decoder_.framing())]
+                    [static_cast<size_t>(event.body) - static_cast<size_t>(codecs::Body::kRun)];
     shard_->Apply(event);
   }
   if (making_rows_) cursor_.AddEvent(index, event);
@@ -226,9 +241,11 @@ void Delivery::OnReadError(Reader reader, const absl::Status& status, const Mome
   if (absl::IsOutOfRange(status)) {
     if (reader == Reader::kFold) reading_ = false;
     rows_reading_ = false;
-    StopRows(absl::StrCat("reading stopped at offset ", reader == Reader::kFold ? applied_.offset : cursor_.next().offset, ", which is not in the log: it holds ", log_start_, " to ", log_end_,
-                          ". Records were deleted before they were read, or the topic was deleted and made again. Raise retention.ms or "
-                          "retention.bytes of the topic above the longest outage"));
+    StopRows(absl::StrCat(
+        "reading stopped at offset ", reader == Reader::kFold ? applied_.offset : cursor_.next().offset,
+        ", which is not in the log: it holds ", log_start_, " to ", log_end_,
+        ". Records were deleted before they were read, or the topic was deleted and made again. Raise retention.ms or "
+        "retention.bytes of the topic above the longest outage"));
   } else {
     SetProblem(std::string(status.message()));
   }
@@ -242,13 +259,14 @@ void Delivery::OnLogEnd(int64_t start, int64_t end, const Moment& asked, int64_t
     log_end_ = std::max(log_end_, end);
     if (!shown_ && !show_at_) show_at_ = end;
     watermark_.OnEnd(end, asked, time_us);
-    }
+  }
   Settle(now);
 }
 
 void Delivery::OnTime(const Moment& now) {
   if (released_) return;
-  if (parts_.sink != nullptr && reading_ && !rows_stopped_ && !sink_open_ && !sink_opening_ && !revoking_ && now.mono_us >= open_again_at_us_) {
+  if (parts_.sink != nullptr && reading_ && !rows_stopped_ && !sink_open_ && !sink_opening_ && !revoking_ &&
+      now.mono_us >= open_again_at_us_) {
     OpenSink();
   }
   Settle(now);
@@ -257,7 +275,8 @@ void Delivery::OnTime(const Moment& now) {
 void Delivery::OnSubmitted(uint64_t submission, const SubmitResult& result, const Moment& now) {
   if (released_) return;
   cursor_.OnSubmitted(submission, result, now);
-  if (!rows_stopped_) SetProblem(cursor_.stopped().ok() ? "" : "warehouse: " + std::string(cursor_.stopped().message()));
+  if (!rows_stopped_)
+    SetProblem(cursor_.stopped().ok() ? "" : "warehouse: " + std::string(cursor_.stopped().message()));
   Settle(now);
 }
 
@@ -316,8 +335,9 @@ void Delivery::OnCommitted(uint64_t commit, const absl::Status& status, const Mo
       OpenSink();
     }
   } else if (checking_fence_) {
-    StopRows(absl::StrCat("another instance has opened this partition in the warehouse, and the group refuses our commit (",
-                          std::string(status.message()), "): this instance does not own it any more"));
+    StopRows(
+        absl::StrCat("another instance has opened this partition in the warehouse, and the group refuses our commit (",
+                     std::string(status.message()), "): this instance does not own it any more"));
   } else if (!first_commit_done_) {
     commit_at_us_ = now.mono_us + kOpenRetryUs;  // rows wait for it
   }
@@ -372,7 +392,8 @@ void Delivery::OnRevoke(const Moment& now, int64_t deadline_mono_us) {
   Settle(now);
 }
 
-// Once everything is answered and the last snapshot is there, or time is up: the last commit, then the partition may go.
+// Once everything is answered and the last snapshot is there, or time is up: the last commit, then the partition may
+// go.
 void Delivery::TryRelease(const Moment& now) {
   const bool time_is_up = now.mono_us >= revoke_deadline_us_;
   if (final_commit_) {

@@ -22,17 +22,18 @@ namespace runledger::ingest {
 struct DeliveryOptions {
   codecs::Limits limits;
   codecs::Framing framing = codecs::Framing::kAuto;
-  bool start_at_end = false;                 // log.start: latest. Only where nothing was committed before
-  bool log_clock = false;                    // log.clock: log. Log time stands for the time of day
-  int64_t contact_timeout_us = 30'000'000;   // log.contact_timeout
+  bool start_at_end = false;                // log.start: latest. Only where nothing was committed before
+  bool log_clock = false;                   // log.clock: log. Log time stands for the time of day
+  int64_t contact_timeout_us = 30'000'000;  // log.contact_timeout
   int64_t commit_interval_us = 5'000'000;
   int64_t snapshot_interval_us = 60'000'000;  // state.snapshot_interval; 0: none but the last
   int64_t snapshot_records = 2'000'000;       // state.snapshot_records: a snapshot after so many records, if sooner
-  int64_t replay_cap_us = int64_t{24} * 3'600 * 1'000'000;  // state.replay_cap: log time that is folded again without a snapshot
-  int64_t publish_interval_us = 100'000;     // how old at most what readers see is
-  bool keyed_by_job = true;                  // log.topics[].key
+  int64_t replay_cap_us =
+      int64_t{24} * 3'600 * 1'000'000;    // state.replay_cap: log time that is folded again without a snapshot
+  int64_t publish_interval_us = 100'000;  // how old at most what readers see is
+  bool keyed_by_job = true;               // log.topics[].key
   kafka::Partitioner partitioner = kafka::Partitioner::kMurmur2;  // log.topics[].partitioner: where a job's home is
-  std::string advertise;                     // http.advertise
+  std::string advertise;                                          // http.advertise
   RowOptions rows;
 };
 
@@ -49,14 +50,14 @@ class DeliveryListener {
 };
 
 // Delivery of one partition: folds its log into the shard, hands rows to the warehouse and dead letters to the log, and
-// commits what is safe. A state machine: it owns no thread, never blocks and asks nobody for the time. Records, answers,
-// assignments and time come in through the On... functions; what it wants done goes out through Log, RowSink and
-// SnapshotStore, whose answers come back in. The same sequence of inputs gives the same sequence of requests.
+// commits what is safe. A state machine: it owns no thread, never blocks and asks nobody for the time. Records,
+// answers, assignments and time come in through the On... functions; what it wants done goes out through Log, RowSink
+// and SnapshotStore, whose answers come back in. The same sequence of inputs gives the same sequence of requests.
 //
 //   OnAssigned -> Load snapshot -> Open warehouse, StartReading -> Commit C with metadata -> rows may be submitted
-// Two cursors over one log: the fold, and the rows. One reader serves both while the rows keep up. When they hold as much
-// as they may (a slow or absent warehouse), they let go of it: the fold goes on, and the rows are read a second time, from
-// where they stopped, by a reader of their own, until they have caught up.
+// Two cursors over one log: the fold, and the rows. One reader serves both while the rows keep up. When they hold as
+// much as they may (a slow or absent warehouse), they let go of it: the fold goes on, and the rows are read a second
+// time, from where they stopped, by a reader of their own, until they have caught up.
 //
 //   OnRevoke   -> no new records, wait for answers until the deadline -> Commit -> Close, Release
 //   OnLost     -> Close, Release
@@ -150,7 +151,7 @@ class Delivery : private codecs::EventVisitor {
 
   // The fold.
   std::shared_ptr<aggregators::Shard> shard_;
-  Position applied_;           // its next record
+  Position applied_;  // its next record
   bool reading_ = false;
   bool folding_ = false;       // the record being decoded is news to the fold
   bool making_rows_ = false;   // and to the row cursor
@@ -164,15 +165,15 @@ class Delivery : private codecs::EventVisitor {
   int64_t published_mono_us_ = INT64_MIN / 2;
 
   // Snapshots.
-  Position snapshot_at_;             // of the newest one, or where the fold began
+  Position snapshot_at_;  // of the newest one, or where the fold began
   int64_t next_snapshot_us_ = 0;
-  uint64_t saving_ = 0;              // the one being written; 0: none
-  bool saving_finished_ = false;     // handed over whole, not answered yet
+  uint64_t saving_ = 0;           // the one being written; 0: none
+  bool saving_finished_ = false;  // handed over whole, not answered yet
   Position saving_at_;
   uint64_t next_save_ = 1;
-  bool final_snapshot_ = false;      // the last one is done with, one way or the other
-  bool pointer_due_ = false;         // its pointer is not committed yet
-  bool state_lost_ = false;          // counters are to begin anew when they are shown
+  bool final_snapshot_ = false;  // the last one is done with, one way or the other
+  bool pointer_due_ = false;     // its pointer is not committed yet
+  bool state_lost_ = false;      // counters are to begin anew when they are shown
   // Every now and then: log time, and an offset before which nothing is newer. For the floor of a replay.
   struct Milestone {
     int64_t log_time_us;

@@ -18,8 +18,8 @@ void Delivery::OnSnapshotLoaded(absl::StatusOr<Snapshot> snapshot, const Moment&
   if (snapshot.ok()) {
     const Position at = snapshot->identity.position;
     const auto older = [&] {
-      parts_.snapshots->Load(assignment_.partition, assignment_.tenure, assignment_.cluster_id, assignment_.metadata.log_epoch,
-                             assignment_.metadata.snapshot, at);
+      parts_.snapshots->Load(assignment_.partition, assignment_.tenure, assignment_.cluster_id,
+                             assignment_.metadata.log_epoch, assignment_.metadata.snapshot, at);
     };
     // Behind the end: of a log that is gone. Before the start: what came in between is nowhere.
     if (log_end_ >= 0 && at.offset > log_end_) return older();
@@ -39,17 +39,22 @@ void Delivery::OnSnapshotLoaded(absl::StatusOr<Snapshot> snapshot, const Moment&
   StartFold(now);
 }
 
-// Notes where the fold stands (it has just gone on from `began`), so that a successor without a snapshot knows where to begin: log time less state.replay_cap.
+// Notes where the fold stands (it has just gone on from `began`), so that a successor without a snapshot knows where to
+// begin: log time less state.replay_cap.
 void Delivery::NoteProgress(int64_t began) {
   const int64_t log_time_us = shard_->log_time_us();
   if (log_time_us == aggregators::LogClock::kUnknown) return;
-  if (milestones_.empty() || log_time_us - milestones_.back().log_time_us >= kMilestoneUs) milestones_.push_back({log_time_us, began});
+  if (milestones_.empty() || log_time_us - milestones_.back().log_time_us >= kMilestoneUs)
+    milestones_.push_back({log_time_us, began});
   // The first one stays the last before the cap.
-  while (milestones_.size() > 1 && milestones_[1].log_time_us <= log_time_us - options_.replay_cap_us) milestones_.pop_front();
+  while (milestones_.size() > 1 && milestones_[1].log_time_us <= log_time_us - options_.replay_cap_us)
+    milestones_.pop_front();
 }
 
 bool Delivery::SnapshotDue(const Moment& now) const {
-  if (saving_ != 0 || !reading_ || !shown_ || options_.snapshot_interval_us == 0 || applied_ <= snapshot_at_ || !parts_.snapshots->keeps()) return false;
+  if (saving_ != 0 || !reading_ || !shown_ || options_.snapshot_interval_us == 0 || applied_ <= snapshot_at_ ||
+      !parts_.snapshots->keeps())
+    return false;
   return now.mono_us >= next_snapshot_us_ || applied_.offset - snapshot_at_.offset >= options_.snapshot_records;
 }
 

@@ -41,7 +41,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   if (!file) return absl::UnavailableError("it cannot be read");
   std::string bytes;
   char buffer[1 << 16];
-  while (bytes.size() < max_bytes && (file.read(buffer, sizeof buffer), file.gcount() > 0)) bytes.append(buffer, static_cast<size_t>(file.gcount()));
+  while (bytes.size() < max_bytes && (file.read(buffer, sizeof buffer), file.gcount() > 0))
+    bytes.append(buffer, static_cast<size_t>(file.gcount()));
   return bytes;
 }
 
@@ -52,7 +53,8 @@ std::vector<fs::path> FilesOf(const std::string& folder, const char* suffix) {
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     if (at->path().extension() == suffix) files.push_back(at->path());
   }
-  std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) { return a.filename() > b.filename(); });
+  std::sort(files.begin(), files.end(),
+            [](const fs::path& a, const fs::path& b) { return a.filename() > b.filename(); });
   return files;
 }
 
@@ -88,7 +90,8 @@ struct LocalSnapshots::Writing {
   }
 };
 
-LocalSnapshots::LocalSnapshots(std::string directory, SnapshotListener* listener, std::shared_ptr<spdlog::logger> logger, size_t max_bytes)
+LocalSnapshots::LocalSnapshots(std::string directory, SnapshotListener* listener,
+                               std::shared_ptr<spdlog::logger> logger, size_t max_bytes)
     : directory_(std::move(directory)), listener_(listener), logger_(std::move(logger)), max_bytes_(max_bytes) {}
 
 LocalSnapshots::~LocalSnapshots() { Stop(); }
@@ -96,9 +99,11 @@ LocalSnapshots::~LocalSnapshots() { Stop(); }
 absl::Status LocalSnapshots::Start() {
   std::error_code error;
   fs::create_directories(directory_, error);
-  if (error) return absl::FailedPreconditionError(absl::StrCat("state.dir ", directory_, " cannot be made: ", error.message()));
+  if (error)
+    return absl::FailedPreconditionError(absl::StrCat("state.dir ", directory_, " cannot be made: ", error.message()));
   if (access(directory_.c_str(), W_OK | X_OK) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat("state.dir ", directory_, " cannot be written: ", std::strerror(errno)));
+    return absl::FailedPreconditionError(
+        absl::StrCat("state.dir ", directory_, " cannot be written: ", std::strerror(errno)));
   }
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "snapshots");
@@ -140,15 +145,19 @@ std::string LocalSnapshots::FolderOf(const TopicPartition& partition) const {
   return directory_ + "/" + partition.topic + "-" + std::to_string(partition.partition);
 }
 
-void LocalSnapshots::Load(const TopicPartition& partition, Tenure tenure, const std::string& cluster_id, int64_t log_epoch, const std::string&,
-                          const Position& before) {
-  Post([=, this] { listener_->OnSnapshotLoaded(partition, tenure, LoadNewest(partition, cluster_id, log_epoch, before)); });
+void LocalSnapshots::Load(const TopicPartition& partition, Tenure tenure, const std::string& cluster_id,
+                          int64_t log_epoch, const std::string&, const Position& before) {
+  Post([=, this] {
+    listener_->OnSnapshotLoaded(partition, tenure, LoadNewest(partition, cluster_id, log_epoch, before));
+  });
 }
 
-absl::StatusOr<Snapshot> LocalSnapshots::LoadNewest(const TopicPartition& partition, const std::string& cluster_id, int64_t log_epoch,
-                                                    const Position& before) {
+absl::StatusOr<Snapshot> LocalSnapshots::LoadNewest(const TopicPartition& partition, const std::string& cluster_id,
+                                                    int64_t log_epoch, const Position& before) {
   for (const fs::path& path : FilesOf(FolderOf(partition), kSuffix)) {
-    const auto skip = [&](const std::string& why) { logger_->warn("{}: snapshot {} is passed over: {}", ToString(partition), path.string(), why); };
+    const auto skip = [&](const std::string& why) {
+      logger_->warn("{}: snapshot {} is passed over: {}", ToString(partition), path.string(), why);
+    };
     const auto head = ReadFile(path, kHeaderBytes);
     const auto identity = head.ok() ? DecodeSnapshotIdentity(*head) : absl::StatusOr<SnapshotIdentity>(head.status());
     if (!identity.ok()) {
@@ -161,7 +170,8 @@ absl::StatusOr<Snapshot> LocalSnapshots::LoadNewest(const TopicPartition& partit
       skip(absl::StrCat("it is of epoch ", identity->log_epoch, " of the log, which has ", log_epoch, " now"));
     } else {
       const auto kept = ReadFile(path, SIZE_MAX);
-      absl::StatusOr<Snapshot> snapshot = kept.ok() ? DecodeSnapshot(*kept, max_bytes_) : absl::StatusOr<Snapshot>(kept.status());
+      absl::StatusOr<Snapshot> snapshot =
+          kept.ok() ? DecodeSnapshot(*kept, max_bytes_) : absl::StatusOr<Snapshot>(kept.status());
       if (snapshot.ok()) return snapshot;
       skip(std::string(snapshot.status().message()));
     }
@@ -196,7 +206,8 @@ absl::Status LocalSnapshots::Open(Writing* writing) {
 void LocalSnapshots::Append(const TopicPartition& partition, Tenure tenure, uint64_t save, std::string bytes) {
   Post([this, partition, tenure, save, bytes = std::move(bytes)] {
     const auto at = writing_.find(partition);
-    if (at == writing_.end() || at->second->tenure != tenure || at->second->save != save || !at->second->status.ok()) return;
+    if (at == writing_.end() || at->second->tenure != tenure || at->second->save != save || !at->second->status.ok())
+      return;
     at->second->Write(at->second->encoder.Append(bytes));
   });
 }
@@ -209,7 +220,9 @@ void LocalSnapshots::Finish(const TopicPartition& partition, Tenure tenure, uint
     writing_.erase(at);
     const absl::Status status = Close(writing.get());
     if (!status.ok()) logger_->error("{}: no snapshot: {}", ToString(partition), std::string(status.message()));
-    listener_->OnSnapshotSaved(partition, tenure, save, status.ok() ? absl::StatusOr<std::string>(std::string()) : absl::StatusOr<std::string>(status));
+    listener_->OnSnapshotSaved(
+        partition, tenure, save,
+        status.ok() ? absl::StatusOr<std::string>(std::string()) : absl::StatusOr<std::string>(status));
   });
 }
 

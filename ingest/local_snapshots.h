@@ -18,13 +18,14 @@
 
 namespace runledger::ingest {
 
-// Snapshots in a directory: state.dir/<topic>-<partition>/<epoch>-<offset>.snapshot, the two newest of each partition. A file is
-// written under another name, synced, renamed, and its directory synced, so a name stands for a whole snapshot or for
-// what a crash left, which the checksum tells. One thread of its own does all reading and writing.
+// Snapshots in a directory: state.dir/<topic>-<partition>/<epoch>-<offset>.snapshot, the two newest of each partition.
+// A file is written under another name, synced, renamed, and its directory synced, so a name stands for a whole
+// snapshot or for what a crash left, which the checksum tells. One thread of its own does all reading and writing.
 class LocalSnapshots : public SnapshotStore {
  public:
   // `listener` must outlive the store. `max_bytes`: largest state that is read back.
-  LocalSnapshots(std::string directory, SnapshotListener* listener, std::shared_ptr<spdlog::logger> logger, size_t max_bytes = size_t{16} << 30);
+  LocalSnapshots(std::string directory, SnapshotListener* listener, std::shared_ptr<spdlog::logger> logger,
+                 size_t max_bytes = size_t{16} << 30);
   ~LocalSnapshots() override;
 
   // Makes the directory and starts the thread. Not OK: it cannot be written, and why.
@@ -32,8 +33,8 @@ class LocalSnapshots : public SnapshotStore {
   // Finishes what was asked for. Idempotent.
   void Stop();
 
-  void Load(const TopicPartition& partition, Tenure tenure, const std::string& cluster_id, int64_t log_epoch, const std::string& pointer,
-            const Position& before) override;
+  void Load(const TopicPartition& partition, Tenure tenure, const std::string& cluster_id, int64_t log_epoch,
+            const std::string& pointer, const Position& before) override;
   void Begin(Tenure tenure, uint64_t save, const SnapshotIdentity& identity) override;
   void Append(const TopicPartition& partition, Tenure tenure, uint64_t save, std::string bytes) override;
   void Finish(const TopicPartition& partition, Tenure tenure, uint64_t save) override;
@@ -45,7 +46,8 @@ class LocalSnapshots : public SnapshotStore {
   void Post(std::function<void()> task);
   void Run();
   std::string FolderOf(const TopicPartition& partition) const;
-  absl::StatusOr<Snapshot> LoadNewest(const TopicPartition& partition, const std::string& cluster_id, int64_t log_epoch, const Position& before);
+  absl::StatusOr<Snapshot> LoadNewest(const TopicPartition& partition, const std::string& cluster_id, int64_t log_epoch,
+                                      const Position& before);
   absl::Status Open(Writing* writing);
   absl::Status Close(Writing* writing);
   void RemoveOld(const std::string& folder);
@@ -57,8 +59,8 @@ class LocalSnapshots : public SnapshotStore {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> tasks_;  // guarded by mutex_
-  bool stopping_ = false;                    // guarded by mutex_
+  std::deque<std::function<void()>> tasks_;                     // guarded by mutex_
+  bool stopping_ = false;                                       // guarded by mutex_
   std::map<TopicPartition, std::unique_ptr<Writing>> writing_;  // the thread's own
   std::thread thread_;
 };

@@ -45,12 +45,14 @@ enum class Reader : uint8_t { kFold, kRows };
 class Log {
  public:
   virtual ~Log() = default;
-  // Records from `offset` on are handed over from now on. kafka::kOffsetBeginning: from the log's start. Again: elsewhere.
+  // Records from `offset` on are handed over from now on. kafka::kOffsetBeginning: from the log's start. Again:
+  // elsewhere.
   virtual void StartReading(const TopicPartition& partition, Tenure tenure, Reader reader, int64_t offset) = 0;
   // No more records for this reader; those on their way may still come.
   virtual void StopReading(const TopicPartition& partition, Tenure tenure, Reader reader) = 0;
   // Answered by OnCommitted. Commits of one partition are carried out in order.
-  virtual void Commit(const TopicPartition& partition, Tenure tenure, uint64_t commit, const Position& position, const CommitMetadata& metadata) = 0;
+  virtual void Commit(const TopicPartition& partition, Tenure tenure, uint64_t commit, const Position& position,
+                      const CommitMetadata& metadata) = 0;
   // Answered by OnProduced once every replica has it.
   virtual void Produce(const TopicPartition& on_behalf_of, Tenure tenure, uint64_t message, OutgoingRecord record) = 0;
   // Everything is settled: the partition may go.

@@ -17,20 +17,27 @@ OwnMetrics::OwnMetrics() : OwnMetrics(std::make_shared<prometheus::Registry>()) 
 
 OwnMetrics::OwnMetrics(std::shared_ptr<prometheus::Registry> registry)
     : events(Counter(*registry, "runledger_events_total", "Good events read from the log, by body and framing.")),
-      events_rejected(Counter(*registry, "runledger_events_rejected_total", "Events and records that could not be used, by category.")),
-      dead_letters(Counter(*registry, "runledger_dead_letters_total", "Dead letters that the log has acknowledged, by category.")),
+      events_rejected(Counter(*registry, "runledger_events_rejected_total",
+                              "Events and records that could not be used, by category.")),
+      dead_letters(Counter(*registry, "runledger_dead_letters_total",
+                           "Dead letters that the log has acknowledged, by category.")),
       partition_violations(Counter(*registry, "runledger_partition_violations_total",
-                                   "Jobs seen in a partition that is not their home: the producer's partitioner differs from log.topics[].partitioner.")),
+                                   "Jobs seen in a partition that is not their home: the producer's partitioner "
+                                   "differs from log.topics[].partitioner.")),
       warehouse_rows(Counter(*registry, "runledger_warehouse_rows_total", "Rows that are durable in the warehouse.")),
-      warehouse_rows_in_flight(Gauge(*registry, "runledger_warehouse_rows_in_flight", "Rows handed to the warehouse and not acknowledged yet.")),
-      warehouse_retries(Counter(*registry, "runledger_warehouse_retries_total", "Submissions that had to be made again.")),
-      warehouse_circuit_open(Gauge(*registry, "runledger_warehouse_circuit_open", "1 while the warehouse takes no rows at all.")),
+      warehouse_rows_in_flight(Gauge(*registry, "runledger_warehouse_rows_in_flight",
+                                     "Rows handed to the warehouse and not acknowledged yet.")),
+      warehouse_retries(
+          Counter(*registry, "runledger_warehouse_retries_total", "Submissions that had to be made again.")),
+      warehouse_circuit_open(
+          Gauge(*registry, "runledger_warehouse_circuit_open", "1 while the warehouse takes no rows at all.")),
       warehouse_append_duration(prometheus::BuildHistogram()
                                     .Name("runledger_warehouse_append_duration_seconds")
                                     .Help("Time from a submission to its acknowledgement.")
                                     .Register(*registry)),
-      state_lost(Counter(*registry, "runledger_state_lost_total",
-                         "Partitions whose counters began again because their state had to be built from a part of the log.")),
+      state_lost(
+          Counter(*registry, "runledger_state_lost_total",
+                  "Partitions whose counters began again because their state had to be built from a part of the log.")),
       ready(Gauge(*registry, "runledger_ready", "1 once every partition owned shows its series (as /readyz).")),
       build_info(Gauge(*registry, "runledger_build_info", "Always 1; the version is a label.")),
       registry_(std::move(registry)) {}

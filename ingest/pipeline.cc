@@ -8,10 +8,10 @@ namespace runledger::ingest {
 namespace {
 
 constexpr int kPollMs = 10;
-constexpr int kAnswerMs = 10'000;      // of the group coordinator, at assignment
-constexpr int kLeaderMs = 2'000;       // of a partition's leader
+constexpr int kAnswerMs = 10'000;  // of the group coordinator, at assignment
+constexpr int kLeaderMs = 2'000;   // of a partition's leader
 constexpr auto kAssignPatience = std::chrono::seconds(120);
-constexpr int kStartsEvery = 10;       // the log's start is asked for at every so manieth contact
+constexpr int kStartsEvery = 10;  // the log's start is asked for at every so manieth contact
 
 Moment Deadline(const Clock& clock, int64_t in_us) {
   Moment moment = clock.Now();
@@ -22,7 +22,8 @@ Moment Deadline(const Clock& clock, int64_t in_us) {
 // Lets Worker's bounded questions reach one shard.
 class WorkerMailbox : public ShardMailbox {
  public:
-  WorkerMailbox(Worker* worker, TopicPartition partition, Tenure tenure) : worker_(worker), partition_(std::move(partition)), tenure_(tenure) {}
+  WorkerMailbox(Worker* worker, TopicPartition partition, Tenure tenure)
+      : worker_(worker), partition_(std::move(partition)), tenure_(tenure) {}
   bool Ask(std::function<void(const aggregators::Shard&)> question) override {
     return worker_->Ask([worker = worker_, partition = partition_, tenure = tenure_, question = std::move(question)] {
       if (const Delivery* delivery = worker->Find(partition, tenure)) question(delivery->shard());
@@ -55,7 +56,8 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(PipelineOptions optio
     }
   }
   producer["message.timeout.ms"] = "0";  // a dead letter is tried until it is written
-  producer["message.max.bytes"] = std::to_string(std::min<size_t>(o.delivery.limits.message_bytes + (1 << 20), 1'000'000'000));
+  producer["message.max.bytes"] =
+      std::to_string(std::min<size_t>(o.delivery.limits.message_bytes + (1 << 20), 1'000'000'000));
   auto made = kafka::Producer::Create(
       producer,
       [p = pipeline.get()](const kafka::DeliveryReport& report) {
@@ -68,7 +70,9 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(PipelineOptions optio
           p->letters_.erase(found);
         }
         p->ToDelivery(tag.partition, tag.tenure,
-                      [message = tag.message, status = report.status](Delivery& d, const Moment& now) { d.OnProduced(message, status, now); });
+                      [message = tag.message, status = report.status](Delivery& d, const Moment& now) {
+                        d.OnProduced(message, status, now);
+                      });
       },
       pipeline->LogTo("producer"));
   if (!made.ok()) return made.status();
@@ -76,13 +80,14 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(PipelineOptions optio
   return pipeline;
 }
 
-Pipeline::~Pipeline() {
-  Stop();
-}
+Pipeline::~Pipeline() { Stop(); }
 
 kafka::LogCallback Pipeline::LogTo(const char* client) const {
   return [logger = parts_.logger, client](int level, std::string_view facility, std::string_view text) {
-    const auto severity = level <= 3 ? spdlog::level::err : level == 4 ? spdlog::level::warn : level <= 6 ? spdlog::level::info : spdlog::level::debug;
+    const auto severity = level <= 3   ? spdlog::level::err
+                          : level == 4 ? spdlog::level::warn
+                          : level <= 6 ? spdlog::level::info
+                                       : spdlog::level::debug;
     logger->log(severity, "librdkafka {} {}: {}", client, facility, text);
   };
 }
@@ -133,7 +138,8 @@ void Pipeline::Stop() {
 }
 
 const TopicOptions& Pipeline::TopicOf(const std::string& name) const {
-  const auto at = std::find_if(options_.topics.begin(), options_.topics.end(), [&](const TopicOptions& t) { return t.name == name; });
+  const auto at = std::find_if(options_.topics.begin(), options_.topics.end(),
+                               [&](const TopicOptions& t) { return t.name == name; });
   return at != options_.topics.end() ? *at : options_.topics.front();
 }
 
@@ -143,10 +149,13 @@ Worker* Pipeline::LeastLoaded() {
     const std::lock_guard lock(owned_mutex_);
     for (const auto& [partition, owned] : owned_) ++load[owned.worker];
   }
-  return std::min_element(workers_.begin(), workers_.end(), [&](const auto& a, const auto& b) { return load[a.get()] < load[b.get()]; })->get();
+  return std::min_element(workers_.begin(), workers_.end(),
+                          [&](const auto& a, const auto& b) { return load[a.get()] < load[b.get()]; })
+      ->get();
 }
 
-void Pipeline::ToDelivery(const TopicPartition& partition, Tenure tenure, std::function<void(Delivery&, const Moment&)> use) {
+void Pipeline::ToDelivery(const TopicPartition& partition, Tenure tenure,
+                          std::function<void(Delivery&, const Moment&)> use) {
   const std::lock_guard lock(owned_mutex_);  // also while posting: a worker is gone once nobody owns through it
   const auto at = owned_.find(partition);
   if (at == owned_.end() || at->second.tenure != tenure) return;
@@ -170,7 +179,8 @@ void Pipeline::RunGroupTasks(int timeout_ms) {
   std::vector<std::function<void()>> tasks;
   {
     std::unique_lock lock(group_mutex_);
-    if (timeout_ms > 0) group_wake_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [this] { return !group_tasks_.empty(); });
+    if (timeout_ms > 0)
+      group_wake_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [this] { return !group_tasks_.empty(); });
     tasks.swap(group_tasks_);
   }
   for (auto& task : tasks) task();
@@ -188,13 +198,15 @@ void Pipeline::RunGroup() {
 void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
   parts_.directory->SetAssigned();
   if (partitions.empty()) {
-    if (absl::Status status = consumer_->Assign({}); !status.ok()) parts_.logger->error("group: {}", std::string(status.message()));
+    if (absl::Status status = consumer_->Assign({}); !status.ok())
+      parts_.logger->error("group: {}", std::string(status.message()));
     return;
   }
   // The coordinator has just answered, so it is there; patience is for the moment between two of its lives.
   const auto give_up = std::chrono::steady_clock::now() + kAssignPatience;
   auto committed = consumer_->Committed(partitions, kAnswerMs);
-  while (!committed.ok() && std::chrono::steady_clock::now() < give_up && !stop_group_.load(std::memory_order_relaxed)) {
+  while (!committed.ok() && std::chrono::steady_clock::now() < give_up &&
+         !stop_group_.load(std::memory_order_relaxed)) {
     parts_.logger->warn("group: {}; asking again", std::string(committed.status().message()));
     committed = consumer_->Committed(partitions, kAnswerMs);
   }
@@ -209,8 +221,10 @@ void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
     if (count == 0) count = consumer_->PartitionCount(partition.topic, kLeaderMs).value_or(0);
     assignment.partition_count = count;
   }
-  for (const kafka::PartitionOffset& start : consumer_->StartOffsets(partitions, kLeaderMs)) assignments[start.partition].log_start = start.offset;
-  for (const kafka::PartitionOffset& end : consumer_->EndOffsets(partitions, kLeaderMs)) assignments[end.partition].log_end = end.offset;
+  for (const kafka::PartitionOffset& start : consumer_->StartOffsets(partitions, kLeaderMs))
+    assignments[start.partition].log_start = start.offset;
+  for (const kafka::PartitionOffset& end : consumer_->EndOffsets(partitions, kLeaderMs))
+    assignments[end.partition].log_end = end.offset;
   if (committed.ok()) {
     for (const kafka::CommittedOffset& offset : *committed) {
       if (offset.offset < 0) continue;
@@ -229,7 +243,8 @@ void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
   // Each delivery says where it wants to read from; then all of them start.
   const auto all_know = [&] {
     const std::lock_guard lock(owned_mutex_);
-    return std::all_of(partitions.begin(), partitions.end(), [&](const TopicPartition& p) { return owned_[p].start_offset != kafka::kOffsetUnknown; });
+    return std::all_of(partitions.begin(), partitions.end(),
+                       [&](const TopicPartition& p) { return owned_[p].start_offset != kafka::kOffsetUnknown; });
   };
   while (!all_know() && std::chrono::steady_clock::now() < give_up) RunGroupTasks(kPollMs);
   std::vector<kafka::PartitionOffset> starts;
@@ -238,14 +253,16 @@ void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
     for (const TopicPartition& partition : partitions) {
       Owned& owned = owned_[partition];
       owned.started = true;
-      starts.push_back({partition, owned.start_offset != kafka::kOffsetUnknown ? owned.start_offset : kafka::kOffsetBeginning});
+      starts.push_back(
+          {partition, owned.start_offset != kafka::kOffsetUnknown ? owned.start_offset : kafka::kOffsetBeginning});
     }
   }
   for (const TopicPartition& partition : partitions) {
     const std::lock_guard lock(owned_mutex_);
     GiveQueue(owned_[partition], partition, Reader::kFold, consumer_->OpenQueue(partition));
   }
-  if (absl::Status status = consumer_->Assign(starts); !status.ok()) parts_.logger->error("group: {}", std::string(status.message()));
+  if (absl::Status status = consumer_->Assign(starts); !status.ok())
+    parts_.logger->error("group: {}", std::string(status.message()));
   for (const kafka::PartitionOffset& start : starts) {
     parts_.logger->info("{}: taken, reading from offset {}", ToString(start.partition), start.offset);
   }
@@ -270,9 +287,10 @@ void Pipeline::Take(const TopicPartition& partition, Assignment assignment) {
   options.keyed_by_job = topic.keyed_by_job;
   options.partitioner = topic.partitioner;
   const auto make_shard = [this] { return std::make_shared<aggregators::Shard>(options_.shard, parts_.policies); };
-  auto delivery = std::make_unique<Delivery>(options, Delivery::Parts{this, sink_, snapshots_, parts_.encoder.get(), this, make_shard},
-                                             std::move(assignment));
-  parts_.directory->Add({partition, delivery->shared_shard(), std::make_shared<WorkerMailbox>(worker, partition, tenure)});
+  auto delivery = std::make_unique<Delivery>(
+      options, Delivery::Parts{this, sink_, snapshots_, parts_.encoder.get(), this, make_shard}, std::move(assignment));
+  parts_.directory->Add(
+      {partition, delivery->shared_shard(), std::make_shared<WorkerMailbox>(worker, partition, tenure)});
   auto box = std::make_shared<std::unique_ptr<Delivery>>(std::move(delivery));
   worker->Post([worker, box, topic = partition.topic] {
     Delivery* made = box->get();
@@ -295,7 +313,8 @@ void Pipeline::StopReading(const TopicPartition& partition, Tenure tenure, Reade
   if (reader == Reader::kRows) PostToGroup([this, partition, tenure] { StopRowsReader(partition, tenure); });
 }
 
-void Pipeline::GiveQueue(const Owned& owned, const TopicPartition& partition, Reader reader, std::unique_ptr<kafka::PartitionQueue> queue) {
+void Pipeline::GiveQueue(const Owned& owned, const TopicPartition& partition, Reader reader,
+                         std::unique_ptr<kafka::PartitionQueue> queue) {
   auto box = std::make_shared<std::unique_ptr<kafka::PartitionQueue>>(std::move(queue));
   owned.worker->Post([worker = owned.worker, tenure = owned.tenure, partition, reader, box] {
     worker->SetQueue(partition, tenure, reader, std::move(*box));
@@ -327,7 +346,8 @@ void Pipeline::StartFoldReader(const TopicPartition& partition, Tenure tenure, i
   }
   TakeQueue(*owned, partition, Reader::kFold);
   if (absl::Status status = consumer_->Restart({partition, offset}); !status.ok()) {
-    ToDelivery(partition, tenure, [status](Delivery& d, const Moment& now) { d.OnReadError(Reader::kFold, status, now); });
+    ToDelivery(partition, tenure,
+               [status](Delivery& d, const Moment& now) { d.OnReadError(Reader::kFold, status, now); });
     return;
   }
   GiveQueue(*owned, partition, Reader::kFold, consumer_->OpenQueue(partition));
@@ -352,19 +372,22 @@ void Pipeline::StartRowsReader(const TopicPartition& partition, Tenure tenure, i
       return;
     }
   }
-  ToDelivery(partition, tenure, [status](Delivery& d, const Moment& now) { d.OnReadError(Reader::kRows, status, now); });
+  ToDelivery(partition, tenure,
+             [status](Delivery& d, const Moment& now) { d.OnReadError(Reader::kRows, status, now); });
 }
 
 void Pipeline::StopRowsReader(const TopicPartition& partition, Tenure tenure) {
   const std::optional<Owned> owned = FindOwned(partition, tenure);
   if (!owned || !owned->rows_reading) return;
   TakeQueue(*owned, partition, Reader::kRows);
-  if (absl::Status status = rows_reader_->Stop(partition); !status.ok()) parts_.logger->error("{}", std::string(status.message()));
+  if (absl::Status status = rows_reader_->Stop(partition); !status.ok())
+    parts_.logger->error("{}", std::string(status.message()));
   const std::lock_guard lock(owned_mutex_);
   owned_[partition].rows_reading = false;
 }
 
-void Pipeline::Commit(const TopicPartition& partition, Tenure tenure, uint64_t commit, const Position& position, const CommitMetadata& metadata) {
+void Pipeline::Commit(const TopicPartition& partition, Tenure tenure, uint64_t commit, const Position& position,
+                      const CommitMetadata& metadata) {
   auto text = metadata.Encode();
   PostToGroup([this, partition, tenure, commit, offset = position.offset, text = std::move(text)] {
     absl::Status status = text.status();
@@ -375,7 +398,8 @@ void Pipeline::Commit(const TopicPartition& partition, Tenure tenure, uint64_t c
       if (status.ok()) return;  // answered by OnCommitted
       commits_.erase(tag);
     }
-    ToDelivery(partition, tenure, [commit, status](Delivery& d, const Moment& now) { d.OnCommitted(commit, status, now); });
+    ToDelivery(partition, tenure,
+               [commit, status](Delivery& d, const Moment& now) { d.OnCommitted(commit, status, now); });
   });
 }
 
@@ -431,7 +455,8 @@ void Pipeline::OnRevoked(const std::vector<TopicPartition>& partitions, bool los
     const std::lock_guard lock(owned_mutex_);
     owned_.erase(partition);
   }
-  if (absl::Status status = consumer_->Unassign(partitions); !status.ok()) parts_.logger->error("group: {}", std::string(status.message()));
+  if (absl::Status status = consumer_->Unassign(partitions); !status.ok())
+    parts_.logger->error("group: {}", std::string(status.message()));
   for (const auto& [partition, owned] : going) {
     parts_.logger->info("{}: {}", ToString(partition), lost ? "lost to another member" : "given back");
   }
@@ -460,12 +485,14 @@ void Pipeline::OnProblem(const TopicPartition& partition, const std::string& tex
 // ---- Answers of the warehouse and of the snapshots.
 
 void Pipeline::OnSinkOpened(const TopicPartition& partition, Tenure tenure, SinkOpened opened) {
-  ToDelivery(partition, tenure, [opened = std::move(opened)](Delivery& d, const Moment& now) { d.OnSinkOpened(opened, now); });
+  ToDelivery(partition, tenure,
+             [opened = std::move(opened)](Delivery& d, const Moment& now) { d.OnSinkOpened(opened, now); });
 }
 
 void Pipeline::OnSubmitted(const TopicPartition& partition, Tenure tenure, uint64_t submission, SubmitResult result) {
-  ToDelivery(partition, tenure,
-             [submission, result = std::move(result)](Delivery& d, const Moment& now) { d.OnSubmitted(submission, result, now); });
+  ToDelivery(partition, tenure, [submission, result = std::move(result)](Delivery& d, const Moment& now) {
+    d.OnSubmitted(submission, result, now);
+  });
 }
 
 void Pipeline::OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, absl::StatusOr<Snapshot> snapshot) {
@@ -473,9 +500,11 @@ void Pipeline::OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, 
              [snapshot = std::move(snapshot)](Delivery& d, const Moment& now) { d.OnSnapshotLoaded(snapshot, now); });
 }
 
-void Pipeline::OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save, absl::StatusOr<std::string> pointer) {
-  ToDelivery(partition, tenure,
-             [save, pointer = std::move(pointer)](Delivery& d, const Moment& now) { d.OnSnapshotSaved(save, pointer, now); });
+void Pipeline::OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save,
+                               absl::StatusOr<std::string> pointer) {
+  ToDelivery(partition, tenure, [save, pointer = std::move(pointer)](Delivery& d, const Moment& now) {
+    d.OnSnapshotSaved(save, pointer, now);
+  });
 }
 
 void Pipeline::OnShardReplaced(const TopicPartition& partition, std::shared_ptr<aggregators::Shard> shard) {
@@ -483,8 +512,11 @@ void Pipeline::OnShardReplaced(const TopicPartition& partition, std::shared_ptr<
 }
 
 void Pipeline::OnStateLost(const TopicPartition& partition) {
-  parts_.metrics->state_lost.Add({{"topic", partition.topic}, {"partition", std::to_string(partition.partition)}}).Increment();
-  parts_.logger->error("{}: the state was built anew from a part of the log, for want of a snapshot: its counters begin again", ToString(partition));
+  parts_.metrics->state_lost.Add({{"topic", partition.topic}, {"partition", std::to_string(partition.partition)}})
+      .Increment();
+  parts_.logger->error(
+      "{}: the state was built anew from a part of the log, for want of a snapshot: its counters begin again",
+      ToString(partition));
 }
 
 // ---- The producer.
@@ -508,7 +540,8 @@ void Pipeline::Produce(const TopicPartition& on_behalf_of, Tenure tenure, uint64
     const std::lock_guard lock(letters_mutex_);
     letters_.erase(tag);
   }
-  ToDelivery(on_behalf_of, tenure, [message, status](Delivery& d, const Moment& now) { d.OnProduced(message, status, now); });
+  ToDelivery(on_behalf_of, tenure,
+             [message, status](Delivery& d, const Moment& now) { d.OnProduced(message, status, now); });
 }
 
 void Pipeline::RunProducer() {
@@ -518,7 +551,8 @@ void Pipeline::RunProducer() {
 // ---- The contact thread.
 
 void Pipeline::RunContact() {
-  const auto interval = std::chrono::microseconds(std::clamp<int64_t>(options_.delivery.contact_timeout_us / 4, 100'000, 1'000'000));
+  const auto interval =
+      std::chrono::microseconds(std::clamp<int64_t>(options_.delivery.contact_timeout_us / 4, 100'000, 1'000'000));
   for (int round = 0;; ++round) {
     {
       std::unique_lock lock(contact_mutex_);
@@ -540,13 +574,15 @@ void Pipeline::RunContact() {
     if (partitions.empty()) continue;
     std::map<TopicPartition, int64_t> starts;
     if (round % kStartsEvery == 0) {
-      for (const kafka::PartitionOffset& start : consumer_->StartOffsets(partitions, kLeaderMs)) starts[start.partition] = start.offset;
+      for (const kafka::PartitionOffset& start : consumer_->StartOffsets(partitions, kLeaderMs))
+        starts[start.partition] = start.offset;
     }
     const Moment asked = parts_.clock->Now();  // before the question: the answer holds for that moment
     int64_t time_us = asked.wall_us;
     if (options_.delivery.log_clock) {
       time_us = aggregators::kNever;
-      for (const PartitionView& view : parts_.directory->List()) time_us = std::max(time_us, view.shard->Read()->positions.log_time_us);
+      for (const PartitionView& view : parts_.directory->List())
+        time_us = std::max(time_us, view.shard->Read()->positions.log_time_us);
     }
     for (const kafka::PartitionOffset& end : consumer_->EndOffsets(partitions, kLeaderMs)) {
       if (end.offset < 0) continue;

@@ -47,8 +47,8 @@ struct PipelineOptions {
   int64_t revoke_timeout_us = 10'000'000;  // how long a partition that goes may wait for answers
 };
 
-// Everything that stands outside delivery in production: the group membership and its thread, the workers, the producer,
-// and the thread that asks leaders for the ends of their logs. Carries requests out and answers back in.
+// Everything that stands outside delivery in production: the group membership and its thread, the workers, the
+// producer, and the thread that asks leaders for the ends of their logs. Carries requests out and answers back in.
 //
 //   group thread     polls the consumer: rebalances, commits; starts and stops partitions
 //   worker threads   drain, fold, make rows (Worker)
@@ -56,7 +56,11 @@ struct PipelineOptions {
 //   producer thread  hears what became of dead letters
 //
 // Create, Start, Stop from one thread.
-class Pipeline : private Log, private RowSinkListener, private SnapshotListener, private kafka::Consumer::Listener, private DeliveryListener {
+class Pipeline : private Log,
+                 private RowSinkListener,
+                 private SnapshotListener,
+                 private kafka::Consumer::Listener,
+                 private DeliveryListener {
  public:
   struct Parts {
     std::shared_ptr<const aggregators::JobPolicies> policies;
@@ -95,14 +99,16 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
   // Log: called on worker threads.
   void StartReading(const TopicPartition& partition, Tenure tenure, Reader reader, int64_t offset) override;
   void StopReading(const TopicPartition& partition, Tenure tenure, Reader reader) override;
-  void Commit(const TopicPartition& partition, Tenure tenure, uint64_t commit, const Position& position, const CommitMetadata& metadata) override;
+  void Commit(const TopicPartition& partition, Tenure tenure, uint64_t commit, const Position& position,
+              const CommitMetadata& metadata) override;
   void Produce(const TopicPartition& on_behalf_of, Tenure tenure, uint64_t message, OutgoingRecord record) override;
   void Release(const TopicPartition& partition, Tenure tenure) override;
   // RowSinkListener: called on the sink's threads.
   void OnSinkOpened(const TopicPartition& partition, Tenure tenure, SinkOpened opened) override;
   void OnSubmitted(const TopicPartition& partition, Tenure tenure, uint64_t submission, SubmitResult result) override;
   void OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, absl::StatusOr<Snapshot> snapshot) override;
-  void OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save, absl::StatusOr<std::string> pointer) override;
+  void OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save,
+                       absl::StatusOr<std::string> pointer) override;
   // kafka::Consumer::Listener: called on the group thread.
   void OnAssigned(const std::vector<TopicPartition>& partitions) override;
   void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) override;
@@ -126,7 +132,8 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
   void StartRowsReader(const TopicPartition& partition, Tenure tenure, int64_t offset);
   void StopRowsReader(const TopicPartition& partition, Tenure tenure);
   std::optional<Owned> FindOwned(const TopicPartition& partition, Tenure tenure) const;
-  static void GiveQueue(const Owned& owned, const TopicPartition& partition, Reader reader, std::unique_ptr<kafka::PartitionQueue> queue);
+  static void GiveQueue(const Owned& owned, const TopicPartition& partition, Reader reader,
+                        std::unique_ptr<kafka::PartitionQueue> queue);
   // Takes a queue away from the worker and waits until it is gone: then nobody drains it.
   static void TakeQueue(const Owned& owned, const TopicPartition& partition, Reader reader);
   void DropFromWorker(const TopicPartition& partition, const Owned& owned);
@@ -150,9 +157,9 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
   std::vector<std::function<void()>> group_tasks_;  // guarded by group_mutex_
 
   mutable std::mutex owned_mutex_;
-  std::map<TopicPartition, Owned> owned_;  // written by the group thread, guarded by owned_mutex_
-  Tenure next_tenure_ = 1;                 // group thread
-  std::string cluster_id_;                 // group thread
+  std::map<TopicPartition, Owned> owned_;            // written by the group thread, guarded by owned_mutex_
+  Tenure next_tenure_ = 1;                           // group thread
+  std::string cluster_id_;                           // group thread
   std::map<std::string, int32_t> partition_counts_;  // group thread
 
   struct CommitTag {
@@ -160,7 +167,7 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
     Tenure tenure;
     uint64_t commit;
   };
-  uint64_t next_tag_ = 1;              // group thread
+  uint64_t next_tag_ = 1;                  // group thread
   std::map<uint64_t, CommitTag> commits_;  // group thread
 
   struct LetterTag {
@@ -174,8 +181,8 @@ class Pipeline : private Log, private RowSinkListener, private SnapshotListener,
 
   std::mutex contact_mutex_;
   std::condition_variable contact_wake_;
-  bool contact_now_ = false;  // guarded by contact_mutex_
-  bool stopping_ = false;     // guarded by contact_mutex_
+  bool contact_now_ = false;                // guarded by contact_mutex_
+  bool stopping_ = false;                   // guarded by contact_mutex_
   std::atomic<bool> stop_group_{false};     // set by Stop, read by the group thread; a flag that orders nothing else
   std::atomic<bool> stop_producer_{false};  // likewise for the producer thread
 

@@ -48,7 +48,8 @@ void RowBatch::BeginRecord(bool has_key, std::string_view key, std::span<const k
 }
 
 void RowBatch::Add(const Position& position, int64_t log_time_us, std::string_view event, std::string_view refused) {
-  rows_.push_back({position, log_time_us, bytes_.size(), origin_, static_cast<uint32_t>(event.size()), static_cast<uint32_t>(refused.size())});
+  rows_.push_back({position, log_time_us, bytes_.size(), origin_, static_cast<uint32_t>(event.size()),
+                   static_cast<uint32_t>(refused.size())});
   bytes_ += event;
   bytes_ += refused;
 }

@@ -20,7 +20,13 @@ size_t SizeOf(const OutgoingRecord& record) {
 
 RowCursor::RowCursor(const RowOptions& options, TopicPartition partition, Tenure tenure, int64_t log_epoch,
                      const codecs::RowEncoder* encoder, Log* log, RowSink* sink)
-    : options_(options), partition_(std::move(partition)), tenure_(tenure), log_epoch_(log_epoch), encoder_(encoder), log_(log), sink_(sink) {}
+    : options_(options),
+      partition_(std::move(partition)),
+      tenure_(tenure),
+      log_epoch_(log_epoch),
+      encoder_(encoder),
+      log_(log),
+      sink_(sink) {}
 
 void RowCursor::Start(const Position& committed) {
   next_ = committed;
@@ -105,14 +111,16 @@ void RowCursor::AddEvent(int32_t index, const codecs::Event& event) {
              refusal ? codecs::RefusalText(refusal) : std::string());
 }
 
-void RowCursor::AddRejected(int32_t index, const codecs::Rejection& rejection, std::string_view bytes, bool whole, bool json) {
+void RowCursor::AddRejected(int32_t index, const codecs::Rejection& rejection, std::string_view bytes, bool whole,
+                            bool json) {
   const Position position{record_->offset, index};
   if (position < next_) return;
   const std::string_view type = whole ? std::string_view() : json ? kJsonEvent : kProtobufEvent;
-  SendLetter(position, rejection,
-             MakeDeadLetter(options_.dead_letter_topic, OriginOf(*record_, index), rejection, whole ? record_->value : bytes,
-                            whole ? record_->has_value : true, type, record_moment_.wall_us),
-             0);
+  SendLetter(
+      position, rejection,
+      MakeDeadLetter(options_.dead_letter_topic, OriginOf(*record_, index), rejection, whole ? record_->value : bytes,
+                     whole ? record_->has_value : true, type, record_moment_.wall_us),
+      0);
 }
 
 void RowCursor::EndRecord() {
@@ -131,7 +139,8 @@ void RowCursor::CloseBatch() {
 }
 
 void RowCursor::Pump(const Moment& now, bool flush) {
-  if (open_ && open_->to() > open_->from() && (flush || now.mono_us - open_since_us_ >= options_.batch_age_us)) CloseBatch();
+  if (open_ && open_->to() > open_->from() && (flush || now.mono_us - open_since_us_ >= options_.batch_age_us))
+    CloseBatch();
   SubmitWaiting(now);
   for (auto& [position, letter] : letters_) {
     if (letter.in_flight || now.mono_us < letter.retry_at_us) continue;
@@ -162,7 +171,8 @@ void RowCursor::SubmitWaiting(const Moment& now) {
 }
 
 RowCursor::Submission* RowCursor::Find(uint64_t id) {
-  const auto at = std::find_if(submissions_.begin(), submissions_.end(), [id](const Submission& s) { return s.id == id; });
+  const auto at =
+      std::find_if(submissions_.begin(), submissions_.end(), [id](const Submission& s) { return s.id == id; });
   return at == submissions_.end() ? nullptr : &*at;
 }
 
@@ -178,7 +188,9 @@ void RowCursor::OnSubmitted(uint64_t id, const SubmitResult& result, const Momen
       stopped_ = absl::OkStatus();
       DropDone();
       return;
-    case SubmitResult::Kind::kRefused: RefuseRows(*submission, result, now); return;
+    case SubmitResult::Kind::kRefused:
+      RefuseRows(*submission, result, now);
+      return;
     case SubmitResult::Kind::kFenced:
       fenced_ = true;
       stopped_ = result.status;
@@ -200,8 +212,8 @@ void RowCursor::DropDone() {
   while (!submissions_.empty() && submissions_.front().state == State::kDone) submissions_.pop_front();
 }
 
-// The warehouse itself refused rows of a batch and wrote none of it: first their dead letters, then the batch again with
-// their cores in their places. The other way round, a crash in between would leave the core and lose the letter.
+// The warehouse itself refused rows of a batch and wrote none of it: first their dead letters, then the batch again
+// with their cores in their places. The other way round, a crash in between would leave the core and lose the letter.
 void RowCursor::RefuseRows(Submission& submission, const SubmitResult& result, const Moment& now) {
   submission.state = State::kRefused;
   for (const SubmitResult::Refused& refused : result.refused) {
@@ -214,7 +226,8 @@ void RowCursor::RefuseRows(Submission& submission, const SubmitResult& result, c
     const codecs::Rejection rejection{codecs::Category::kSchema, refused.reason};
     ++submission.letters_open;
     SendLetter(row.position, rejection,
-               MakeDeadLetter(options_.dead_letter_topic, {&partition_, row.position, log_epoch_, origin.has_key, origin.key, origin.headers},
+               MakeDeadLetter(options_.dead_letter_topic,
+                              {&partition_, row.position, log_epoch_, origin.has_key, origin.key, origin.headers},
                               rejection, row.event, true, kProtobufEvent, now.wall_us),
                submission.id);
   }
@@ -229,7 +242,8 @@ void RowCursor::ReplaceRefused(Submission& submission) {
     const RowBatch::Origin origin = old.OriginOf(i);
     const auto refused = submission.refused.find(i);
     rows->BeginRecord(origin.has_key, origin.key, origin.headers);
-    rows->Add(row.position, row.log_time_us, row.event, refused != submission.refused.end() ? std::string_view(refused->second) : row.refused);
+    rows->Add(row.position, row.log_time_us, row.event,
+              refused != submission.refused.end() ? std::string_view(refused->second) : row.refused);
   }
   rows->ExtendTo(old.to());
   held_bytes_ += rows->bytes() - old.bytes();
@@ -238,7 +252,8 @@ void RowCursor::ReplaceRefused(Submission& submission) {
   submission.state = State::kWaiting;
 }
 
-void RowCursor::SendLetter(const Position& position, const codecs::Rejection& rejection, OutgoingRecord record, uint64_t submission) {
+void RowCursor::SendLetter(const Position& position, const codecs::Rejection& rejection, OutgoingRecord record,
+                           uint64_t submission) {
   if (letters_.contains(position)) return;  // the same letter is on its way
   const uint64_t id = next_id_++;
   const size_t bytes = SizeOf(record);
@@ -276,7 +291,8 @@ void RowCursor::LetterDone(std::map<Position, Letter>::iterator at) {
   letters_.erase(at);
   if (waiting == 0) return;
   Submission* submission = Find(waiting);
-  if (submission != nullptr && submission->state == State::kRefused && --submission->letters_open == 0) ReplaceRefused(*submission);
+  if (submission != nullptr && submission->state == State::kRefused && --submission->letters_open == 0)
+    ReplaceRefused(*submission);
 }
 
 Position RowCursor::acked() const {

@@ -22,19 +22,19 @@ namespace runledger::ingest {
 
 // How rows are grouped and how many may be on their way. Section `warehouse` of the configuration.
 struct RowOptions {
-  size_t batch_rows = 5'000;               // warehouse.batch_rows
-  size_t batch_bytes = size_t{4} << 20;    // warehouse.batch_bytes
-  int64_t batch_age_us = 1'000'000;        // warehouse.batch_age: a row waits at most so long for company
-  size_t in_flight = 4;                    // warehouse.in_flight: submissions of one partition
-  size_t held_bytes = size_t{64} << 20;    // warehouse.held_bytes: rows and dead letters of one partition in memory
-  int64_t retry_us = 200'000;              // first pause after a failure; doubles up to retry_max_us
+  size_t batch_rows = 5'000;             // warehouse.batch_rows
+  size_t batch_bytes = size_t{4} << 20;  // warehouse.batch_bytes
+  int64_t batch_age_us = 1'000'000;      // warehouse.batch_age: a row waits at most so long for company
+  size_t in_flight = 4;                  // warehouse.in_flight: submissions of one partition
+  size_t held_bytes = size_t{64} << 20;  // warehouse.held_bytes: rows and dead letters of one partition in memory
+  int64_t retry_us = 200'000;            // first pause after a failure; doubles up to retry_max_us
   int64_t retry_max_us = 30'000'000;
   std::string dead_letter_topic = "runledger.dead-letters";
 };
 
 // The row cursor of one partition: turns the good events from the committed position on into rows of the warehouse and
-// the bad ones into dead letters, and knows up to where both are safe. One thread; never blocks: what it wants done goes
-// to the RowSink and the Log, and their answers come in.
+// the bad ones into dead letters, and knows up to where both are safe. One thread; never blocks: what it wants done
+// goes to the RowSink and the Log, and their answers come in.
 //
 //   committed ... acked ............... written ... next
 //                 first thing not       rows before   first event
@@ -42,8 +42,8 @@ struct RowOptions {
 class RowCursor {
  public:
   // `sink` may be nullptr: no warehouse, only dead letters. Log and sink must outlive the cursor.
-  RowCursor(const RowOptions& options, TopicPartition partition, Tenure tenure, int64_t log_epoch, const codecs::RowEncoder* encoder,
-            Log* log, RowSink* sink);
+  RowCursor(const RowOptions& options, TopicPartition partition, Tenure tenure, int64_t log_epoch,
+            const codecs::RowEncoder* encoder, Log* log, RowSink* sink);
 
   // Rows and dead letters begin here: at the committed position. Again: from elsewhere, and what was held is dropped.
   void Start(const Position& committed);
@@ -110,7 +110,8 @@ class RowCursor {
   size_t open_rows() const { return open_ ? open_->size() : 0; }
   void CloseBatch();
   void SubmitWaiting(const Moment& now);
-  void SendLetter(const Position& position, const codecs::Rejection& rejection, OutgoingRecord record, uint64_t submission);
+  void SendLetter(const Position& position, const codecs::Rejection& rejection, OutgoingRecord record,
+                  uint64_t submission);
   void LetterDone(std::map<Position, Letter>::iterator letter);
   void RefuseRows(Submission& submission, const SubmitResult& result, const Moment& now);
   void ReplaceRefused(Submission& submission);

@@ -48,7 +48,8 @@ class RowSinkListener {
  public:
   virtual ~RowSinkListener() = default;
   virtual void OnSinkOpened(const TopicPartition& partition, Tenure tenure, SinkOpened opened) = 0;
-  virtual void OnSubmitted(const TopicPartition& partition, Tenure tenure, uint64_t submission, SubmitResult result) = 0;
+  virtual void OnSubmitted(const TopicPartition& partition, Tenure tenure, uint64_t submission,
+                           SubmitResult result) = 0;
 };
 
 // A warehouse: takes the good events of the log as rows, each once. Requests return at once; answers come through the
@@ -61,7 +62,8 @@ class RowSink {
   virtual ~RowSink() = default;
   // Takes ownership of the partition: whoever had it open before cannot write a row that counts any more.
   // `committed`: the committed position, with its metadata.
-  virtual void Open(const TopicPartition& partition, Tenure tenure, const Position& committed, const CommitMetadata& metadata) = 0;
+  virtual void Open(const TopicPartition& partition, Tenure tenure, const Position& committed,
+                    const CommitMetadata& metadata) = 0;
   virtual void Submit(Tenure tenure, uint64_t submission, std::shared_ptr<const RowBatch> rows) = 0;
   // Gives the partition up. What was submitted is still answered.
   virtual void Close(const TopicPartition& partition, Tenure tenure) = 0;

@@ -18,15 +18,12 @@ constexpr int kLevel = 1;  // fast: a state is written often and read seldom
 constexpr size_t kTrailerBytes = 33;
 
 std::string HeaderOf(const SnapshotIdentity& identity) {
-  const nlohmann::ordered_json header = {{"runledger_snapshot", kVersion},
-                                         {"cluster", identity.cluster_id},
-                                         {"topic", identity.partition.topic},
-                                         {"partition", identity.partition.partition},
-                                         {"epoch", identity.log_epoch},
-                                         {"offset", identity.position.offset},
-                                         {"index", identity.position.index},
-                                         {"before_time_ms", identity.before_time_ms},
-                                         {"before_hash", identity.before_hash}};
+  const nlohmann::ordered_json header = {
+      {"runledger_snapshot", kVersion},     {"cluster", identity.cluster_id},
+      {"topic", identity.partition.topic},  {"partition", identity.partition.partition},
+      {"epoch", identity.log_epoch},        {"offset", identity.position.offset},
+      {"index", identity.position.index},   {"before_time_ms", identity.before_time_ms},
+      {"before_hash", identity.before_hash}};
   return header.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -65,7 +62,9 @@ struct SnapshotEncoder::Impl {
   }
 };
 
-SnapshotEncoder::SnapshotEncoder(const SnapshotIdentity& identity) : impl_(std::make_unique<Impl>()) { impl_->header = HeaderOf(identity); }
+SnapshotEncoder::SnapshotEncoder(const SnapshotIdentity& identity) : impl_(std::make_unique<Impl>()) {
+  impl_->header = HeaderOf(identity);
+}
 SnapshotEncoder::~SnapshotEncoder() = default;
 
 std::string SnapshotEncoder::Append(std::string_view bytes) { return impl_->Compress(bytes, ZSTD_e_continue); }
@@ -80,7 +79,8 @@ absl::StatusOr<SnapshotIdentity> DecodeSnapshotIdentity(std::string_view kept) {
   const size_t line = kept.find('\n');
   if (line == std::string_view::npos) return absl::DataLossError("it has no first line");
   const nlohmann::json header = nlohmann::json::parse(kept.substr(0, line), nullptr, /*allow_exceptions=*/false);
-  if (!header.is_object() || !header.contains("runledger_snapshot")) return absl::InvalidArgumentError("it is no snapshot of runledger");
+  if (!header.is_object() || !header.contains("runledger_snapshot"))
+    return absl::InvalidArgumentError("it is no snapshot of runledger");
   if (const int version = header.value("runledger_snapshot", 0); version != kVersion) {
     return absl::InvalidArgumentError(absl::StrCat("it has version ", version, "; this runledger knows ", kVersion));
   }
@@ -103,11 +103,13 @@ absl::StatusOr<Snapshot> DecodeSnapshot(std::string_view kept, size_t max_bytes)
   if (!identity.ok()) return identity.status();
   if (kept.size() < kTrailerBytes || kept.back() != '\n') return absl::DataLossError("it is torn");
   const std::string_view content = kept.substr(0, kept.size() - kTrailerBytes);
-  if (codecs::Hex(codecs::HashBytes(content)) != kept.substr(content.size(), 32)) return absl::DataLossError("its checksum is wrong: torn or damaged");
+  if (codecs::Hex(codecs::HashBytes(content)) != kept.substr(content.size(), 32))
+    return absl::DataLossError("its checksum is wrong: torn or damaged");
   codecs::Inflater inflater;
   codecs::Rejection rejection;
   std::string_view bytes;
-  if (!inflater.Inflate(content.substr(kept.find('\n') + 1), max_bytes, &bytes, &rejection)) return absl::DataLossError(rejection.text);
+  if (!inflater.Inflate(content.substr(kept.find('\n') + 1), max_bytes, &bytes, &rejection))
+    return absl::DataLossError(rejection.text);
   return Snapshot{*std::move(identity), std::string(bytes)};
 }
 

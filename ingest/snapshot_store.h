@@ -13,9 +13,9 @@ struct SnapshotIdentity {
   std::string cluster_id;
   TopicPartition partition;
   int64_t log_epoch = 0;
-  Position position;             // the state after everything before it
-  int64_t before_time_ms = -1;   // timestamp of the record before the position; -1: not known
-  std::string before_hash;       // hash of its value; empty: not known
+  Position position;            // the state after everything before it
+  int64_t before_time_ms = -1;  // timestamp of the record before the position; -1: not known
+  std::string before_hash;      // hash of its value; empty: not known
 
   friend bool operator==(const SnapshotIdentity&, const SnapshotIdentity&) = default;
 };
@@ -33,7 +33,8 @@ class SnapshotListener {
   // The newest one asked for; NotFound: there is none that can be used.
   virtual void OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, absl::StatusOr<Snapshot> snapshot) = 0;
   // `pointer`: what a successor needs to find it, to be committed; empty: nothing.
-  virtual void OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save, absl::StatusOr<std::string> pointer) = 0;
+  virtual void OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save,
+                               absl::StatusOr<std::string> pointer) = 0;
 };
 
 // Where snapshots are kept. Requests return at once; answers go to the listener. Any thread may call; calls for one
@@ -44,13 +45,13 @@ class SnapshotStore {
 
   // False: none is kept, and writing one is a waste.
   virtual bool keeps() const { return true; }
-  // Of this log, at positions before `before`. `pointer`: from the commit's metadata. What cannot be used (torn, of a newer
-  // version, of another cluster, topic or epoch) is named in the log and passed over.
-  virtual void Load(const TopicPartition& partition, Tenure tenure, const std::string& cluster_id, int64_t log_epoch, const std::string& pointer,
-                    const Position& before) = 0;
+  // Of this log, at positions before `before`. `pointer`: from the commit's metadata. What cannot be used (torn, of a
+  // newer version, of another cluster, topic or epoch) is named in the log and passed over.
+  virtual void Load(const TopicPartition& partition, Tenure tenure, const std::string& cluster_id, int64_t log_epoch,
+                    const std::string& pointer, const Position& before) = 0;
 
-  // A snapshot in pieces: Begin, Append in order, then Finish (answered by OnSnapshotSaved) or Abort. It is there once it is
-  // finished, and not before. One at a time for each partition.
+  // A snapshot in pieces: Begin, Append in order, then Finish (answered by OnSnapshotSaved) or Abort. It is there once
+  // it is finished, and not before. One at a time for each partition.
   virtual void Begin(Tenure tenure, uint64_t save, const SnapshotIdentity& identity) = 0;
   virtual void Append(const TopicPartition& partition, Tenure tenure, uint64_t save, std::string bytes) = 0;
   virtual void Finish(const TopicPartition& partition, Tenure tenure, uint64_t save) = 0;
@@ -62,7 +63,8 @@ class NoSnapshots : public SnapshotStore {
  public:
   explicit NoSnapshots(SnapshotListener* listener) : listener_(listener) {}
   bool keeps() const override { return false; }
-  void Load(const TopicPartition& partition, Tenure tenure, const std::string&, int64_t, const std::string&, const Position&) override {
+  void Load(const TopicPartition& partition, Tenure tenure, const std::string&, int64_t, const std::string&,
+            const Position&) override {
     listener_->OnSnapshotLoaded(partition, tenure, absl::NotFoundError("no snapshots are kept"));
   }
   void Begin(Tenure, uint64_t, const SnapshotIdentity&) override {}

@@ -18,7 +18,8 @@ struct Moment {
 // Up to which time one partition is known. Two things say so, and the later one counts:
 //   - the leader was asked for the end of the log at time t, and the fold has since passed the end it named: t;
 //   - a record with time of append T was folded: T, because the log holds nothing older behind it.
-// It never goes back. Without an answer it stands still: a broker that cannot be reached is not a silent one. One thread.
+// It never goes back. Without an answer it stands still: a broker that cannot be reached is not a silent one. One
+// thread.
 class Watermark {
  public:
   explicit Watermark(int64_t contact_timeout_us) : contact_timeout_us_(contact_timeout_us) {}
@@ -29,8 +30,8 @@ class Watermark {
     applied_ = std::max(applied_, applied);
     Settle();
   }
-  // The leader, asked at `asked`, named `end` as the end of the log. `time_us`: what the question's moment is worth as a
-  // time: the wall clock's, or under `log.clock: log` the greatest log time then known.
+  // The leader, asked at `asked`, named `end` as the end of the log. `time_us`: what the question's moment is worth as
+  // a time: the wall clock's, or under `log.clock: log` the greatest log time then known.
   void OnEnd(int64_t end, const Moment& asked, int64_t time_us) {
     newest_ = Answer{end, asked.mono_us, time_us};
     if (!waiting_) waiting_ = newest_;

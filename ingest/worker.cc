@@ -12,8 +12,8 @@
 namespace runledger::ingest {
 namespace {
 
-constexpr size_t kDrainMax = 1'000;           // records in one go
-constexpr int64_t kTickUs = 50'000;           // deadlines of delivery are looked at this often
+constexpr size_t kDrainMax = 1'000;  // records in one go
+constexpr int64_t kTickUs = 50'000;  // deadlines of delivery are looked at this often
 constexpr size_t kMaxQuestions = 256;
 
 int64_t ReadClock(clockid_t clock) {
@@ -79,7 +79,8 @@ Delivery* Worker::Find(const TopicPartition& partition, Tenure tenure) {
   return at->second.delivery.get();
 }
 
-void Worker::SetQueue(const TopicPartition& partition, Tenure tenure, Reader reader, std::unique_ptr<kafka::PartitionQueue> queue) {
+void Worker::SetQueue(const TopicPartition& partition, Tenure tenure, Reader reader,
+                      std::unique_ptr<kafka::PartitionQueue> queue) {
   if (Find(partition, tenure) == nullptr) return;
   std::unique_ptr<kafka::PartitionQueue>& held = slots_[partition].queues[static_cast<size_t>(reader)];
   if (held != nullptr) held->WakeOn(-1);
@@ -157,8 +158,9 @@ bool Worker::DrainOnce(Slot& slot, Reader reader) {
     Record& record = records_.emplace_back();
     record.offset = message.offset;
     record.timestamp_us = message.timestamp_type == kafka::TimestampType::kNone ? -1 : message.timestamp_ms * 1000;
-    record.timestamp_kind = message.timestamp_type == kafka::TimestampType::kLogAppendTime ? aggregators::TimestampKind::kAppendTime
-                                                                                           : aggregators::TimestampKind::kCreateTime;
+    record.timestamp_kind = message.timestamp_type == kafka::TimestampType::kLogAppendTime
+                                ? aggregators::TimestampKind::kAppendTime
+                                : aggregators::TimestampKind::kCreateTime;
     record.has_key = message.has_key;
     record.has_value = message.has_value;
     record.key = message.key;
@@ -188,13 +190,16 @@ void Worker::ReportCounts(Slot& slot) {
   for (codecs::Category category : codecs::kAllCategories) {
     const std::string name(codecs::CategoryName(category));
     const auto i = static_cast<size_t>(category);
-    if (counts.rejected[i] > 0) metrics_->events_rejected.Add({{"category", name}}).Increment(static_cast<double>(counts.rejected[i]));
+    if (counts.rejected[i] > 0)
+      metrics_->events_rejected.Add({{"category", name}}).Increment(static_cast<double>(counts.rejected[i]));
     if (counts.rows.dead_letters[i] > 0) {
       metrics_->dead_letters.Add({{"category", name}}).Increment(static_cast<double>(counts.rows.dead_letters[i]));
     }
   }
-  if (counts.violations > 0) metrics_->partition_violations.Add({{"topic", slot.topic}}).Increment(static_cast<double>(counts.violations));
-  if (counts.rows.retries > 0) metrics_->warehouse_retries.Add({{"table", "events"}}).Increment(static_cast<double>(counts.rows.retries));
+  if (counts.violations > 0)
+    metrics_->partition_violations.Add({{"topic", slot.topic}}).Increment(static_cast<double>(counts.violations));
+  if (counts.rows.retries > 0)
+    metrics_->warehouse_retries.Add({{"table", "events"}}).Increment(static_cast<double>(counts.rows.retries));
 }
 
 }  // namespace runledger::ingest

@@ -51,7 +51,8 @@ class Worker {
   // nullptr if the partition is not here any more, or under a later tenure.
   Delivery* Find(const TopicPartition& partition, Tenure tenure);
   // Drains this queue for that reader of the partition from now on; nullptr: none.
-  void SetQueue(const TopicPartition& partition, Tenure tenure, Reader reader, std::unique_ptr<kafka::PartitionQueue> queue);
+  void SetQueue(const TopicPartition& partition, Tenure tenure, Reader reader,
+                std::unique_ptr<kafka::PartitionQueue> queue);
   // Drops the delivery and its queues.
   void Remove(const TopicPartition& partition, Tenure tenure);
   Moment Now() const { return clock_->Now(); }
@@ -78,9 +79,9 @@ class Worker {
   int wake_fd_;  // eventfd: written by Post, Ask and librdkafka's queues
 
   std::mutex mutex_;
-  std::vector<std::function<void()>> tasks_;        // guarded by mutex_
-  std::deque<std::function<void()>> questions_;     // guarded by mutex_
-  bool stopping_ = false;                           // guarded by mutex_
+  std::vector<std::function<void()>> tasks_;     // guarded by mutex_
+  std::deque<std::function<void()>> questions_;  // guarded by mutex_
+  bool stopping_ = false;                        // guarded by mutex_
 
   std::map<TopicPartition, Slot> slots_;  // the thread's own
   kafka::MessageBatch batch_;

@@ -9,19 +9,32 @@ namespace {
 
 const char* NameOf(int code) {
   switch (code) {
-    case SQLITE_BUSY: return "SQLITE_BUSY";
-    case SQLITE_LOCKED: return "SQLITE_LOCKED";
-    case SQLITE_FULL: return "SQLITE_FULL";
-    case SQLITE_IOERR: return "SQLITE_IOERR";
-    case SQLITE_READONLY: return "SQLITE_READONLY";
-    case SQLITE_CANTOPEN: return "SQLITE_CANTOPEN";
-    case SQLITE_PERM: return "SQLITE_PERM";
-    case SQLITE_CORRUPT: return "SQLITE_CORRUPT";
-    case SQLITE_NOTADB: return "SQLITE_NOTADB";
-    case SQLITE_NOMEM: return "SQLITE_NOMEM";
-    case SQLITE_CONSTRAINT: return "SQLITE_CONSTRAINT";
-    case SQLITE_ERROR: return "SQLITE_ERROR";
-    default: return "SQLite";
+    case SQLITE_BUSY:
+      return "SQLITE_BUSY";
+    case SQLITE_LOCKED:
+      return "SQLITE_LOCKED";
+    case SQLITE_FULL:
+      return "SQLITE_FULL";
+    case SQLITE_IOERR:
+      return "SQLITE_IOERR";
+    case SQLITE_READONLY:
+      return "SQLITE_READONLY";
+    case SQLITE_CANTOPEN:
+      return "SQLITE_CANTOPEN";
+    case SQLITE_PERM:
+      return "SQLITE_PERM";
+    case SQLITE_CORRUPT:
+      return "SQLITE_CORRUPT";
+    case SQLITE_NOTADB:
+      return "SQLITE_NOTADB";
+    case SQLITE_NOMEM:
+      return "SQLITE_NOMEM";
+    case SQLITE_CONSTRAINT:
+      return "SQLITE_CONSTRAINT";
+    case SQLITE_ERROR:
+      return "SQLITE_ERROR";
+    default:
+      return "SQLite";
   }
 }
 
@@ -32,16 +45,22 @@ std::string Advice(int code, int busy_timeout_ms) {
     case SQLITE_LOCKED:
       return absl::StrCat("another process has held the file's lock for more than ", busy_timeout_ms,
                           " ms; let it finish or end it");
-    case SQLITE_FULL: return "free space on the file system that holds it";
-    case SQLITE_IOERR: return "look at the file system that holds it, its quota and the kernel's messages";
+    case SQLITE_FULL:
+      return "free space on the file system that holds it";
+    case SQLITE_IOERR:
+      return "look at the file system that holds it, its quota and the kernel's messages";
     case SQLITE_READONLY:
-    case SQLITE_PERM: return "make the file and its directory writable for this user";
+    case SQLITE_PERM:
+      return "make the file and its directory writable for this user";
     case SQLITE_CANTOPEN:
-      return "the directory must exist and be writable for this user (SQLite keeps -wal and -shm files beside the file)";
+      return "the directory must exist and be writable for this user (SQLite keeps -wal and -shm files beside the "
+             "file)";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return "the file is damaged or no SQLite database; restore it from a copy, or move it away and let it be filled anew from the log";
-    default: return {};
+      return "the file is damaged or no SQLite database; restore it from a copy, or move it away and let it be filled "
+             "anew from the log";
+    default:
+      return {};
   }
 }
 
@@ -54,10 +73,13 @@ absl::StatusCode CodeOf(int code) {
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-    case SQLITE_NOMEM: return absl::StatusCode::kUnavailable;
+    case SQLITE_NOMEM:
+      return absl::StatusCode::kUnavailable;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return absl::StatusCode::kDataLoss;
-    default: return absl::StatusCode::kInternal;
+    case SQLITE_NOTADB:
+      return absl::StatusCode::kDataLoss;
+    default:
+      return absl::StatusCode::kInternal;
   }
 }
 
@@ -81,13 +103,14 @@ absl::Status Statement::Run() {
 
 std::string_view Statement::Text(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
-  return text == nullptr ? std::string_view() : std::string_view(text, static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column)));
+  return text == nullptr ? std::string_view()
+                         : std::string_view(text, static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column)));
 }
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const Options& options) {
   std::unique_ptr<Database> database(new Database(options));
-  const int flags = (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX |
-                    SQLITE_OPEN_EXRESCODE;
+  const int flags = (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
+                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   sqlite3* db = nullptr;
   const int code = sqlite3_open_v2(options.path.c_str(), &db, flags, nullptr);
   database->db_.reset(db);
@@ -103,7 +126,8 @@ absl::Status Database::Execute(const std::string& sql) {
 
 absl::StatusOr<Statement> Database::Prepare(const std::string& sql) {
   sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                      &statement, nullptr);
   if (code != SQLITE_OK) return Failed(code, sql);
   return Statement(this, statement);
 }
@@ -126,15 +150,17 @@ absl::Status Database::Failed(int code, std::string_view doing) {
   constexpr size_t kLongest = 60;  // of the SQL shown
   const int primary = code & 0xff;
   last_error_ = primary;
-  std::string text = absl::StrCat(options_.path, ": ", std::string(doing.substr(0, kLongest)), doing.size() > kLongest ? "..." : "", ": ",
-                                  db_ != nullptr ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code), " (", NameOf(primary));
+  std::string text =
+      absl::StrCat(options_.path, ": ", std::string(doing.substr(0, kLongest)), doing.size() > kLongest ? "..." : "",
+                   ": ", db_ != nullptr ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code), " (", NameOf(primary));
   if (primary != code) absl::StrAppend(&text, ", extended code ", code);
   if (const int error = db_ != nullptr ? sqlite3_system_errno(db_.get()) : 0;
       error != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN)) {
     absl::StrAppend(&text, ", ", std::strerror(error));
   }
   text += ")";
-  if (const std::string advice = Advice(primary, options_.busy_timeout_ms); !advice.empty()) absl::StrAppend(&text, "; ", advice);
+  if (const std::string advice = Advice(primary, options_.busy_timeout_ms); !advice.empty())
+    absl::StrAppend(&text, "; ", advice);
   return absl::Status(CodeOf(primary), text);
 }
 

@@ -33,7 +33,8 @@ class Statement {
   // The text must stay until the statement is reset or bound anew.
   void BindText(int parameter, std::string_view text) {
     // A null pointer would be NULL; an empty text is a value.
-    sqlite3_bind_text64(statement_.get(), parameter, text.empty() ? "" : text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_text64(statement_.get(), parameter, text.empty() ? "" : text.data(), text.size(), SQLITE_STATIC,
+                        SQLITE_UTF8);
   }
   void ClearBindings() { sqlite3_clear_bindings(statement_.get()); }
 

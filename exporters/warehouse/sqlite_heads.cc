@@ -26,9 +26,9 @@ const Sources& From() {
 
 // In a statement that sets them, columns have these parameters.
 constexpr std::pair<std::string_view, int> kParameters[] = {
-    {"kind", 4},      {"rank", 5},       {"event_time", 6},        {"sequence", 7}, {"event_id", 8},
-    {"event_rowid", 9}, {"said", 10},    {"duration_seconds", 11}, {"status", 12},  {"data_date", 13},
-    {"started_at", 14},
+    {"kind", 4},     {"rank", 5},        {"event_time", 6},  {"sequence", 7},
+    {"event_id", 8}, {"event_rowid", 9}, {"said", 10},       {"duration_seconds", 11},
+    {"status", 12},  {"data_date", 13},  {"started_at", 14},
 };
 
 std::string ParameterOf(std::string_view column) {
@@ -58,18 +58,24 @@ std::string ReplaceSql() {
 
 std::string NewestOf(std::string_view column) {
   const std::string name(column);
-  return absl::StrCat("(SELECT ", name, " FROM events", kRunIs, " AND ", name, " IS NOT NULL ORDER BY ", SqliteMergeOrder({}), " LIMIT 1)");
+  return absl::StrCat("(SELECT ", name, " FROM events", kRunIs, " AND ", name, " IS NOT NULL ORDER BY ",
+                      SqliteMergeOrder({}), " LIMIT 1)");
 }
 
 // The head of a run, made of its events.
 std::string RemakeSql() {
-  const std::string greatest = absl::StrCat(
-      "SELECT job_name, run_id, attempt, kind, ", SqliteMergeRank({}), " AS rank, event_time, COALESCE(sequence, 0) AS sequence, event_id,"
-      " rowid AS event_rowid, (SELECT ", SqliteSaid(), " FROM events", kRunIs, ") AS said, duration_seconds, status, ", NewestOf("data_date"),
-      " AS data_date, ", NewestOf("started_at"), " AS started_at FROM events", kRunIs, " ORDER BY ", SqliteMergeOrder({}), " LIMIT 1");
-  return absl::StrCat("INSERT INTO run_heads (job_name, run_id, attempt, kind, rank, event_time, sequence, event_id, event_rowid, said,"
-                      " duration_seconds, status, data_date, started_at, began_at) SELECT *, ",
-                      codecs::ExpandColumns(codecs::kRunBegan.sqlite, [](std::string_view name) { return Quoted(name); }), " FROM (", greatest, ")");
+  const std::string greatest =
+      absl::StrCat("SELECT job_name, run_id, attempt, kind, ", SqliteMergeRank({}),
+                   " AS rank, event_time, COALESCE(sequence, 0) AS sequence, event_id,"
+                   " rowid AS event_rowid, (SELECT ",
+                   SqliteSaid(), " FROM events", kRunIs, ") AS said, duration_seconds, status, ", NewestOf("data_date"),
+                   " AS data_date, ", NewestOf("started_at"), " AS started_at FROM events", kRunIs, " ORDER BY ",
+                   SqliteMergeOrder({}), " LIMIT 1");
+  return absl::StrCat(
+      "INSERT INTO run_heads (job_name, run_id, attempt, kind, rank, event_time, sequence, event_id, event_rowid, said,"
+      " duration_seconds, status, data_date, started_at, began_at) SELECT *, ",
+      codecs::ExpandColumns(codecs::kRunBegan.sqlite, [](std::string_view name) { return Quoted(name); }), " FROM (",
+      greatest, ")");
 }
 
 void BindRun(Statement* statement, std::string_view job_name, std::string_view run_id, int64_t attempt) {
@@ -85,15 +91,21 @@ absl::Status SqliteHeads::Prepare(Database* database) {
     if (const std::optional<int> bit = SaidBit(codecs::EventColumns()[i].name)) bits_.emplace_back(i, *bit);
   }
   const std::pair<Statement*, std::string> statements[] = {
-      {&head_, absl::StrCat("SELECT rank, event_time, sequence, event_id, kind, status, data_date, started_at, said FROM run_heads", kRunIs)},
+      {&head_,
+       absl::StrCat(
+           "SELECT rank, event_time, sequence, event_id, kind, status, data_date, started_at, said FROM run_heads",
+           kRunIs)},
       {&insert_, InsertSql()},
       {&replace_, ReplaceSql()},
-      {&touch_, absl::StrCat("UPDATE run_heads SET rank = ?5, event_time = ?6, sequence = ?7, event_id = ?8, event_rowid = ?9, said = ?10,"
-                             " duration_seconds = ?11", kRunIs)},
+      {&touch_, absl::StrCat("UPDATE run_heads SET rank = ?5, event_time = ?6, sequence = ?7, event_id = ?8, "
+                             "event_rowid = ?9, said = ?10,"
+                             " duration_seconds = ?11",
+                             kRunIs)},
       {&add_said_, absl::StrCat("UPDATE run_heads SET said = said | ?10", kRunIs)},
-      {&lacks_, "SELECT 1 FROM run_heads JOIN events ON events.rowid = event_rowid"
-                " WHERE run_heads.job_name = ?1 AND run_heads.run_id = ?2 AND run_heads.attempt = ?3"
-                " AND ((?4 AND events.data_date IS NULL) OR (?5 AND events.started_at IS NULL))"},
+      {&lacks_,
+       "SELECT 1 FROM run_heads JOIN events ON events.rowid = event_rowid"
+       " WHERE run_heads.job_name = ?1 AND run_heads.run_id = ?2 AND run_heads.attempt = ?3"
+       " AND ((?4 AND events.data_date IS NULL) OR (?5 AND events.started_at IS NULL))"},
       {&remove_, absl::StrCat("DELETE FROM run_heads", kRunIs)},
       {&remake_, RemakeSql()},
   };
@@ -119,10 +131,18 @@ absl::Status SqliteHeads::Add(const codecs::Row& row, const codecs::Event& event
 
 SqliteHeads::Said SqliteHeads::Read(const codecs::Row& row, const codecs::Event& event, int64_t rowid) {
   const Sources& from = From();
-  Said said{.job_name = row[from.job_name].text, .run_id = row[from.run_id].text, .kind = row[from.kind].text,
-            .status = row[from.status].text, .attempt = row[from.attempt].integer, .key = codecs::MergeKeyOf(event), .rowid = rowid,
-            .data_date = row[from.data_date], .started_at = row[from.started_at], .duration_seconds = row[from.duration_seconds],
-            .data_date_text = {}, .bits = 0};
+  Said said{.job_name = row[from.job_name].text,
+            .run_id = row[from.run_id].text,
+            .kind = row[from.kind].text,
+            .status = row[from.status].text,
+            .attempt = row[from.attempt].integer,
+            .key = codecs::MergeKeyOf(event),
+            .rowid = rowid,
+            .data_date = row[from.data_date],
+            .started_at = row[from.started_at],
+            .duration_seconds = row[from.duration_seconds],
+            .data_date_text = {},
+            .bits = 0};
   if (!said.data_date.null) {
     said.data_date_text = codecs::FormatDate(static_cast<int32_t>(said.data_date.integer));
     said.data_date.text = said.data_date_text;

@@ -18,8 +18,8 @@ struct SqliteOptions {
   size_t transaction_rows = 20'000;
   size_t transaction_bytes = size_t{16} << 20;
 
-  // A reader that keeps one view of the file for long keeps SQLite from using the write-ahead log again. When the log has
-  // this size, no more rows are taken until the reader is gone.
+  // A reader that keeps one view of the file for long keeps SQLite from using the write-ahead log again. When the log
+  // has this size, no more rows are taken until the reader is gone.
   int64_t wal_limit_bytes = int64_t{1} << 30;
 
   std::function<int64_t()> now_us;  // wall clock, microseconds since the Unix epoch; must be set

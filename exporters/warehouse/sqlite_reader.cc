@@ -28,9 +28,12 @@ struct RunViewNames {
   const char* records_processed;
 };
 constexpr RunViewNames kRunViews[] = {
-    {"processor_run_history", "processor_name", "run_id", "retry_attempt", "data_date", "run_timestamp", "phase", "workflow", "records_processed"},
-    {"scraper_execution_log", "scraper_name", "run_id", "attempt", "data_date", "triggered_at", "NULL", "workflow", "records_processed"},
-    {"prediction_worker_runs", "job_name", "request_id", "retry_attempt", "game_date", "run_date", "NULL", "NULL", "NULL"},
+    {"processor_run_history", "processor_name", "run_id", "retry_attempt", "data_date", "run_timestamp", "phase",
+     "workflow", "records_processed"},
+    {"scraper_execution_log", "scraper_name", "run_id", "attempt", "data_date", "triggered_at", "NULL", "workflow",
+     "records_processed"},
+    {"prediction_worker_runs", "job_name", "request_id", "retry_attempt", "game_date", "run_date", "NULL", "NULL",
+     "NULL"},
 };
 
 // The text as a pattern of LIKE that it matches anywhere.
@@ -49,11 +52,12 @@ std::string RunsSql(const RunViewNames& names, const RunQuery& query) {
   if (!query.status.empty()) where.push_back("status = ?2");
   if (!query.data_date.empty()) where.push_back(absl::StrCat(names.data_date, " = ?3"));
   if (!query.run_id_part.empty()) where.push_back(absl::StrCat(names.run_id, " LIKE ?4 ESCAPE '\\'"));
-  return absl::StrCat("SELECT ", names.job_name, ", ", names.run_id, ", ", names.attempt, ", status, source_status, ", names.phase, ", ",
-                      names.workflow, ", ", names.data_date, ", ", names.began, ", completed_at, duration_seconds, ", names.records_processed,
-                      ", error_type, error_message, first_event_at, last_seen_at, events FROM ", names.view, where.empty() ? "" : " WHERE ",
-                      absl::StrJoin(where, " AND "), " ORDER BY ", names.began, " DESC, ", names.job_name, ", ", names.run_id, ", ",
-                      names.attempt, " LIMIT ?5");
+  return absl::StrCat("SELECT ", names.job_name, ", ", names.run_id, ", ", names.attempt, ", status, source_status, ",
+                      names.phase, ", ", names.workflow, ", ", names.data_date, ", ", names.began,
+                      ", completed_at, duration_seconds, ", names.records_processed,
+                      ", error_type, error_message, first_event_at, last_seen_at, events FROM ", names.view,
+                      where.empty() ? "" : " WHERE ", absl::StrJoin(where, " AND "), " ORDER BY ", names.began,
+                      " DESC, ", names.job_name, ", ", names.run_id, ", ", names.attempt, " LIMIT ?5");
 }
 
 std::optional<std::string> OptionalText(const Statement& row, int column) {
@@ -68,9 +72,12 @@ std::optional<int64_t> OptionalInteger(const Statement& row, int column) {
 
 std::string ValueText(const codecs::Column& column, const Statement& row, int at) {
   switch (column.type) {
-    case ColumnType::kTimestamp: return codecs::FormatRfc3339(row.Integer(at));
-    case ColumnType::kBool: return row.Integer(at) != 0 ? "true" : "false";
-    default: return std::string(row.Text(at));
+    case ColumnType::kTimestamp:
+      return codecs::FormatRfc3339(row.Integer(at));
+    case ColumnType::kBool:
+      return row.Integer(at) != 0 ? "true" : "false";
+    default:
+      return std::string(row.Text(at));
   }
 }
 
@@ -127,7 +134,8 @@ class SqliteReader::Impl {
 };
 
 const std::string* EventRow::Find(std::string_view column) const {
-  const auto at = std::find_if(values.begin(), values.end(), [column](const auto& value) { return value.first == column; });
+  const auto at =
+      std::find_if(values.begin(), values.end(), [column](const auto& value) { return value.first == column; });
   return at == values.end() ? nullptr : &at->second;
 }
 
@@ -142,7 +150,8 @@ absl::StatusOr<std::unique_ptr<SqliteReader>> SqliteReader::Open(const std::stri
   }
   const absl::StatusOr<int64_t> application = (*database)->QueryInteger("PRAGMA application_id");
   if (!application.ok()) return application.status();
-  if (*application != kSqliteApplicationId) return absl::NotFoundError(absl::StrCat(path, ": no warehouse of runledger"));
+  if (*application != kSqliteApplicationId)
+    return absl::NotFoundError(absl::StrCat(path, ": no warehouse of runledger"));
   return std::unique_ptr<SqliteReader>(new SqliteReader(std::make_unique<Impl>(std::move(*database))));
 }
 
@@ -156,7 +165,8 @@ absl::StatusOr<std::vector<RunRow>> SqliteReader::Runs(const RunQuery& query) {
   return runs;
 }
 
-absl::StatusOr<std::vector<EventRow>> SqliteReader::EventsOf(const std::string& job_name, const std::string& run_id, int64_t attempt) {
+absl::StatusOr<std::vector<EventRow>> SqliteReader::EventsOf(const std::string& job_name, const std::string& run_id,
+                                                             int64_t attempt) {
   const std::span<const codecs::Column> columns = codecs::EventColumns();
   std::vector<std::string> names;
   for (const codecs::Column& column : columns) names.push_back(Quoted(column.name));

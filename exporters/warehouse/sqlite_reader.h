@@ -15,9 +15,9 @@ namespace runledger::exporters {
 // Which runs are asked for; what is empty does not matter.
 struct RunQuery {
   std::string job;
-  std::string status;        // running, success, ...
-  std::string data_date;     // 2026-01-12
-  std::string run_id_part;   // anywhere in the run id; ASCII letters of either case
+  std::string status;       // running, success, ...
+  std::string data_date;    // 2026-01-12
+  std::string run_id_part;  // anywhere in the run id; ASCII letters of either case
   size_t limit = 20;
 };
 
@@ -62,7 +62,8 @@ class SqliteReader {
   // The newest first.
   absl::StatusOr<std::vector<RunRow>> Runs(const RunQuery& query);
   // Every event of the run, repetitions too, in the order in which they happened.
-  absl::StatusOr<std::vector<EventRow>> EventsOf(const std::string& job_name, const std::string& run_id, int64_t attempt);
+  absl::StatusOr<std::vector<EventRow>> EventsOf(const std::string& job_name, const std::string& run_id,
+                                                 int64_t attempt);
 
  private:
   class Impl;

@@ -23,11 +23,14 @@ const char* StorageType(ColumnType type) {
   switch (type) {
     case ColumnType::kString:
     case ColumnType::kDate:
-    case ColumnType::kJson: return "TEXT";
-    case ColumnType::kFloat64: return "REAL";
+    case ColumnType::kJson:
+      return "TEXT";
+    case ColumnType::kFloat64:
+      return "REAL";
     case ColumnType::kInt64:
     case ColumnType::kBool:
-    case ColumnType::kTimestamp: return "INTEGER";
+    case ColumnType::kTimestamp:
+      return "INTEGER";
   }
   std::abort();
 }
@@ -47,7 +50,7 @@ SqliteTable EventsTable() {
 }
 
 // What run_heads holds of the greatest event, so that views need not look the event up for it.
-constexpr std::string_view kHeadColumns[] = {"job_name", "run_id",   "attempt", "kind",      "event_time",
+constexpr std::string_view kHeadColumns[] = {"job_name", "run_id", "attempt",   "kind",       "event_time",
                                              "event_id", "status", "data_date", "started_at", "duration_seconds"};
 
 SqliteTable RunHeadsTable() {
@@ -88,13 +91,16 @@ SqliteTable PositionsTable() {
 // Where a column of `events` is found for one run. Each column looks for itself: a join with the greatest event would
 // look it up also for the many questions that the heads answer alone.
 std::string RunColumn(std::string_view column) {
-  if (std::find(std::begin(kHeadColumns), std::end(kHeadColumns), column) != std::end(kHeadColumns)) return Of("h", column);
-  const std::string of_greatest = absl::StrCat("(SELECT ", Of("e", column), " FROM events e WHERE e.rowid = h.event_rowid)");
+  if (std::find(std::begin(kHeadColumns), std::end(kHeadColumns), column) != std::end(kHeadColumns))
+    return Of("h", column);
+  const std::string of_greatest =
+      absl::StrCat("(SELECT ", Of("e", column), " FROM events e WHERE e.rowid = h.event_rowid)");
   if (codecs::IsRunState(column)) return of_greatest;
   const std::string other = Of("x", column);
-  std::string of_others = absl::StrCat("(SELECT ", other,
-                                       " FROM events x WHERE x.run_id = h.run_id AND x.job_name = h.job_name AND x.attempt = h.attempt AND ",
-                                       other, " IS NOT NULL ORDER BY ", SqliteMergeOrder("x"), " LIMIT 1)");
+  std::string of_others = absl::StrCat(
+      "(SELECT ", other,
+      " FROM events x WHERE x.run_id = h.run_id AND x.job_name = h.job_name AND x.attempt = h.attempt AND ", other,
+      " IS NOT NULL ORDER BY ", SqliteMergeOrder("x"), " LIMIT 1)");
   if (const std::optional<int> bit = SaidBit(column)) {
     of_others = absl::StrCat("CASE WHEN h.said & ", int64_t{1} << *bit, " THEN ", of_others, " END");
   }
@@ -107,25 +113,33 @@ std::string ColumnOf(ViewShape shape, std::string_view column) {
 }
 
 std::string AttributeOf(ViewShape shape, const ViewColumn& column) {
-  const std::string member = absl::StrCat("json_extract(", ColumnOf(shape, "attributes"), ", '$.", std::string(column.source), "')");
+  const std::string member =
+      absl::StrCat("json_extract(", ColumnOf(shape, "attributes"), ", '$.", std::string(column.source), "')");
   switch (column.type) {
-    case ColumnType::kInt64: return absl::StrCat("CAST(", member, " AS INTEGER)");
-    case ColumnType::kFloat64: return absl::StrCat("CAST(", member, " AS REAL)");
-    default: return member;
+    case ColumnType::kInt64:
+      return absl::StrCat("CAST(", member, " AS INTEGER)");
+    case ColumnType::kFloat64:
+      return absl::StrCat("CAST(", member, " AS REAL)");
+    default:
+      return member;
   }
 }
 
 std::string ExpressionOf(const View& view, const ViewColumn& column) {
   switch (column.from) {
-    case ViewSource::kColumn: return ColumnOf(view.shape, column.source);
-    case ViewSource::kAttribute: return AttributeOf(view.shape, column);
+    case ViewSource::kColumn:
+      return ColumnOf(view.shape, column.source);
+    case ViewSource::kAttribute:
+      return AttributeOf(view.shape, column);
     case ViewSource::kExpression:
       if (view.shape == ViewShape::kQuery) return std::string(column.sql.sqlite);
       if (column.sql.sqlite == codecs::kRunBegan.sqlite) return Of("h", "began_at");
-      return codecs::ExpandColumns(column.sql.sqlite, [&](std::string_view name) { return ColumnOf(view.shape, name); });
+      return codecs::ExpandColumns(column.sql.sqlite,
+                                   [&](std::string_view name) { return ColumnOf(view.shape, name); });
     case ViewSource::kAllEvents:
-      return absl::StrCat("(SELECT ", std::string(column.sql.sqlite),
-                          " FROM events x WHERE x.run_id = h.run_id AND x.job_name = h.job_name AND x.attempt = h.attempt)");
+      return absl::StrCat(
+          "(SELECT ", std::string(column.sql.sqlite),
+          " FROM events x WHERE x.run_id = h.run_id AND x.job_name = h.job_name AND x.attempt = h.attempt)");
   }
   std::abort();
 }
@@ -135,10 +149,11 @@ std::string FromOf(const View& view) {
     case ViewShape::kRuns:
       return absl::StrCat("FROM run_heads h\nWHERE h.kind = ", Word(view.kind));
     case ViewShape::kEvents:
-      return absl::StrCat("FROM events e\nWHERE e.kind = ", Word(view.kind),
-                          " AND NOT EXISTS (SELECT 1 FROM events f WHERE f.kind = ", Word(view.kind),
-                          " AND f.event_id = e.event_id AND (f.topic, f.\"partition\", f.log_epoch, f.\"offset\", f.batch_index)"
-                          " < (e.topic, e.\"partition\", e.log_epoch, e.\"offset\", e.batch_index))");
+      return absl::StrCat(
+          "FROM events e\nWHERE e.kind = ", Word(view.kind),
+          " AND NOT EXISTS (SELECT 1 FROM events f WHERE f.kind = ", Word(view.kind),
+          " AND f.event_id = e.event_id AND (f.topic, f.\"partition\", f.log_epoch, f.\"offset\", f.batch_index)"
+          " < (e.topic, e.\"partition\", e.log_epoch, e.\"offset\", e.batch_index))");
     case ViewShape::kQuery: {
       std::string from = absl::StrCat("FROM ", Quoted(view.over));
       if (!view.where.sqlite.empty()) absl::StrAppend(&from, "\nWHERE ", std::string(view.where.sqlite));
@@ -151,13 +166,15 @@ std::string FromOf(const View& view) {
 
 SqliteObject ViewOf(const View& view) {
   std::vector<std::string> columns;
-  for (const ViewColumn& column : view.columns) columns.push_back(absl::StrCat("  ", ExpressionOf(view, column), " AS ", Quoted(column.name)));
-  return {std::string(view.name),
-          absl::StrCat("CREATE VIEW ", Quoted(view.name), " AS SELECT\n", absl::StrJoin(columns, ",\n"), "\n", FromOf(view))};
+  for (const ViewColumn& column : view.columns)
+    columns.push_back(absl::StrCat("  ", ExpressionOf(view, column), " AS ", Quoted(column.name)));
+  return {std::string(view.name), absl::StrCat("CREATE VIEW ", Quoted(view.name), " AS SELECT\n",
+                                               absl::StrJoin(columns, ",\n"), "\n", FromOf(view))};
 }
 
 SqliteObject IndexOf(std::string name, std::string_view table, std::string_view columns, std::string_view where) {
-  std::string sql = absl::StrCat("CREATE INDEX ", Quoted(name), " ON ", std::string(table), " (", std::string(columns), ")");
+  std::string sql =
+      absl::StrCat("CREATE INDEX ", Quoted(name), " ON ", std::string(table), " (", std::string(columns), ")");
   if (!where.empty()) absl::StrAppend(&sql, " WHERE ", std::string(where));
   return {std::move(name), std::move(sql)};
 }
@@ -168,7 +185,8 @@ std::optional<int> SaidBit(std::string_view column) {
   static const auto* const kBits = [] {
     auto* bits = new std::vector<std::pair<std::string_view, int>>;
     for (const codecs::FieldBinding& field : codecs::BindingsOf(codecs::Body::kRun).fields()) {
-      if (field.number > 0 && field.number < 63) bits->emplace_back(codecs::EventColumns()[field.column].name, static_cast<int>(field.number));
+      if (field.number > 0 && field.number < 63)
+        bits->emplace_back(codecs::EventColumns()[field.column].name, static_cast<int>(field.number));
     }
     return bits;
   }();
@@ -193,8 +211,9 @@ std::string SqliteMergeRank(std::string_view alias) {
 }
 
 std::string SqliteMergeOrder(std::string_view alias) {
-  return absl::StrCat(SqliteMergeRank(alias), " DESC, ", Of(alias, "event_time"), " DESC, COALESCE(", Of(alias, "sequence"),
-                      ", 0) DESC, ", Of(alias, "event_id"), " DESC, ", std::string(alias), alias.empty() ? "" : ".", "rowid");
+  return absl::StrCat(SqliteMergeRank(alias), " DESC, ", Of(alias, "event_time"), " DESC, COALESCE(",
+                      Of(alias, "sequence"), ", 0) DESC, ", Of(alias, "event_id"), " DESC, ", std::string(alias),
+                      alias.empty() ? "" : ".", "rowid");
 }
 
 const std::vector<SqliteTable>& SqliteTables() {
@@ -204,14 +223,16 @@ const std::vector<SqliteTable>& SqliteTables() {
 
 const std::vector<SqliteObject>& SqliteIndexes() {
   // SQLite takes a partial index for a query that repeats one of the terms joined by OR.
-  static constexpr std::string_view kNoRun = "kind = 'decision' OR kind = 'expected' OR kind = 'cleanup' OR kind = 'verdict'";
+  static constexpr std::string_view kNoRun =
+      "kind = 'decision' OR kind = 'expected' OR kind = 'cleanup' OR kind = 'verdict'";
   static const auto* const kIndexes = new std::vector<SqliteObject>{
       // The events of a run: what a run's greatest event lacks, and how many there are.
       IndexOf("events_run", "events", "run_id, job_name, attempt", "run_id IS NOT NULL"),
       // What expires.
       IndexOf("events_ingest_date", "events", "ingest_date", {}),
       // The first event of an id, and the events of a kind.
-      IndexOf("events_event_id", "events", "event_id, topic, \"partition\", log_epoch, \"offset\", batch_index", kNoRun),
+      IndexOf("events_event_id", "events", "event_id, topic, \"partition\", log_epoch, \"offset\", batch_index",
+              kNoRun),
       IndexOf("events_kind", "events", "kind, event_time", kNoRun),
       // Runs of a date, runs since a time.
       IndexOf("run_heads_data_date", "run_heads", "kind, data_date, status, started_at", {}),

@@ -12,9 +12,10 @@ namespace runledger::exporters {
 // The SQLite form of what codecs/events_table.h and codecs/views.h declare.
 //
 //   events     the table: one row per good event; INTEGER microseconds, TEXT dates, TEXT JSON, 0/1
-//   run_heads  one row per run: key, kind, merge key, the row of its greatest event, and what is searched for. data_date
-//              and started_at are those of the greatest event that has them; began_at is kRunBegan. `said` has a bit for each column that any
-//              event of the run has (SaidBit): what none has need not be looked for
+//   run_heads  one row per run: key, kind, merge key, the row of its greatest event, and what is searched for.
+//   data_date
+//              and started_at are those of the greatest event that has them; began_at is kRunBegan. `said` has a bit
+//              for each column that any event of the run has (SaidBit): what none has need not be looked for
 //   positions  one row per partition: how far its rows are, and the fence that only its owner knows
 
 struct SqliteColumn {
@@ -56,8 +57,8 @@ std::string CreateTableSql(const SqliteTable& table);
 // The whole schema as a script.
 std::string SqliteScript();
 
-// The bit of run_heads.said for a column of `events`: the number of its field in RunEvent, which never changes. Nothing:
-// the column has none, and is looked for always.
+// The bit of run_heads.said for a column of `events`: the number of its field in RunEvent, which never changes.
+// Nothing: the column has none, and is looked for always.
 std::optional<int> SaidBit(std::string_view column);
 // In queries over one run's events: what run_heads.said is for them.
 std::string SqliteSaid();

@@ -29,18 +29,18 @@ using ingest::TopicPartition;
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kTransactionRequests = 256;
-constexpr size_t kExpireRows = 2000;                       // at least, in one step
-constexpr std::chrono::seconds kMaintenanceInterval{60};   // how often an idle sink looks at the clock
+constexpr size_t kExpireRows = 2000;                      // at least, in one step
+constexpr std::chrono::seconds kMaintenanceInterval{60};  // how often an idle sink looks at the clock
 
 enum class RequestKind : uint8_t { kOpen, kSubmit, kClose };
 
 struct Request {
   RequestKind kind;
   Tenure tenure = 0;
-  TopicPartition partition;             // kOpen, kClose
-  Position committed;                   // kOpen
-  CommitMetadata metadata;              // kOpen
-  uint64_t submission = 0;              // kSubmit
+  TopicPartition partition;              // kOpen, kClose
+  Position committed;                    // kOpen
+  CommitMetadata metadata;               // kOpen
+  uint64_t submission = 0;               // kSubmit
   std::shared_ptr<const RowBatch> rows;  // kSubmit
   Clock::time_point since;
 };
@@ -60,7 +60,9 @@ struct Tenant {
   std::optional<Position> failed_from;  // where the submission began that was not written; nothing later is
 };
 
-SubmitResult Stopped(absl::Status status) { return {.kind = SubmitResult::Kind::kStopped, .refused = {}, .status = std::move(status)}; }
+SubmitResult Stopped(absl::Status status) {
+  return {.kind = SubmitResult::Kind::kStopped, .refused = {}, .status = std::move(status)};
+}
 
 }  // namespace
 
@@ -72,7 +74,9 @@ class SqliteSink::Impl {
   void Stop();
   void Push(Request request);
   void WaitIdle();
-  void SetPageLimit(int64_t pages) { page_limit_.store(pages, std::memory_order_relaxed); }  // a setting; orders nothing
+  void SetPageLimit(int64_t pages) {
+    page_limit_.store(pages, std::memory_order_relaxed);
+  }  // a setting; orders nothing
 
  private:
   struct Metrics {
@@ -114,7 +118,7 @@ class SqliteSink::Impl {
   std::unique_ptr<SqliteWriter> writer_;
   int64_t page_limit_set_ = 0;
   std::map<Tenure, Tenant> tenants_;
-  size_t rows_written_ = 0;       // by the last group
+  size_t rows_written_ = 0;             // by the last group
   int32_t expired_before_ = INT32_MIN;  // rows of days before this one are gone
   bool maintenance_failed_ = false;
   std::string problem_;
@@ -125,9 +129,9 @@ class SqliteSink::Impl {
 SqliteSink::Impl::Metrics::Metrics(ingest::OwnMetrics& own)
     : rows(own.warehouse_rows.Add({{"table", "events"}})),
       in_flight(own.warehouse_rows_in_flight.Add({{"table", "events"}})),
-      duration(own.warehouse_append_duration.Add({{"table", "events"}},
-                                                 prometheus::Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-                                                                                         0.5, 1, 2.5, 5, 10, 30})) {}
+      duration(own.warehouse_append_duration.Add(
+          {{"table", "events"}}, prometheus::Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                                         0.25, 0.5, 1, 2.5, 5, 10, 30})) {}
 
 SqliteSink::Impl::Impl(SqliteOptions options, ingest::RowSinkListener* listener, ingest::OwnMetrics* metrics)
     : options_(std::move(options)), listener_(listener) {
@@ -156,7 +160,8 @@ void SqliteSink::Impl::Push(Request request) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
-    if (metrics_ && request.kind == RequestKind::kSubmit) metrics_->in_flight.Increment(static_cast<double>(request.rows->size()));
+    if (metrics_ && request.kind == RequestKind::kSubmit)
+      metrics_->in_flight.Increment(static_cast<double>(request.rows->size()));
     queue_.push_back(std::move(request));
   }
   wake_.notify_one();
@@ -248,7 +253,8 @@ absl::Status SqliteSink::Impl::Transact(const std::vector<Request>& group, std::
 }
 
 absl::Status SqliteSink::Impl::HandleOpen(const Request& request, Answer* answer) {
-  absl::StatusOr<SqliteWriter::Tenancy> tenancy = writer_->RaiseFence(request.partition, request.committed, request.metadata);
+  absl::StatusOr<SqliteWriter::Tenancy> tenancy =
+      writer_->RaiseFence(request.partition, request.committed, request.metadata);
   if (!tenancy.ok()) return tenancy.status();
   answer->fence = tenancy->fence;
   answer->opened.status = tenancy->refused;
@@ -264,7 +270,8 @@ absl::Status SqliteSink::Impl::HandleOpen(const Request& request, Answer* answer
 absl::Status SqliteSink::Impl::HandleSubmit(const Request& request, Answer* answer) {
   const auto at = tenants_.find(request.tenure);
   if (at == tenants_.end()) {
-    answer->result = Stopped(absl::FailedPreconditionError(absl::StrCat(ToString(request.rows->partition()), " is not open")));
+    answer->result =
+        Stopped(absl::FailedPreconditionError(absl::StrCat(ToString(request.rows->partition()), " is not open")));
     return absl::OkStatus();
   }
   Tenant& tenant = at->second;
@@ -272,7 +279,8 @@ absl::Status SqliteSink::Impl::HandleSubmit(const Request& request, Answer* answ
   answer->failed_from_before = tenant.failed_from;
   if (tenant.failed_from && *tenant.failed_from != request.rows->from()) {
     answer->result = Stopped(absl::FailedPreconditionError(absl::StrCat(
-        ToString(request.rows->partition()), ": rows before these were not written; they have to come again from ", ToString(*tenant.failed_from))));
+        ToString(request.rows->partition()), ": rows before these were not written; they have to come again from ",
+        ToString(*tenant.failed_from))));
     return absl::OkStatus();
   }
   absl::StatusOr<SubmitResult> result = writer_->Append(*request.rows, tenant.fence);
@@ -287,7 +295,8 @@ absl::Status SqliteSink::Impl::HandleSubmit(const Request& request, Answer* answ
 }
 
 // Nothing of the group was written: whatever was found so far does not count.
-void SqliteSink::Impl::GiveUp(const std::vector<Request>& group, const absl::Status& status, std::vector<Answer>* answers) {
+void SqliteSink::Impl::GiveUp(const std::vector<Request>& group, const absl::Status& status,
+                              std::vector<Answer>* answers) {
   for (size_t i = group.size(); i-- > 0;) {
     const auto at = tenants_.find(group[i].tenure);
     if ((*answers)[i].handled && at != tenants_.end()) at->second.failed_from = (*answers)[i].failed_from_before;
@@ -385,19 +394,38 @@ absl::Status SqliteSink::Start() { return impl_->Start(); }
 
 void SqliteSink::Stop() { impl_->Stop(); }
 
-void SqliteSink::Open(const TopicPartition& partition, Tenure tenure, const Position& committed, const CommitMetadata& metadata) {
-  impl_->Push({.kind = RequestKind::kOpen, .tenure = tenure, .partition = partition, .committed = committed, .metadata = metadata,
-               .submission = 0, .rows = nullptr, .since = {}});
+void SqliteSink::Open(const TopicPartition& partition, Tenure tenure, const Position& committed,
+                      const CommitMetadata& metadata) {
+  impl_->Push({.kind = RequestKind::kOpen,
+               .tenure = tenure,
+               .partition = partition,
+               .committed = committed,
+               .metadata = metadata,
+               .submission = 0,
+               .rows = nullptr,
+               .since = {}});
 }
 
 void SqliteSink::Submit(Tenure tenure, uint64_t submission, std::shared_ptr<const RowBatch> rows) {
-  impl_->Push({.kind = RequestKind::kSubmit, .tenure = tenure, .partition = {}, .committed = {}, .metadata = {}, .submission = submission,
-               .rows = std::move(rows), .since = {}});
+  impl_->Push({.kind = RequestKind::kSubmit,
+               .tenure = tenure,
+               .partition = {},
+               .committed = {},
+               .metadata = {},
+               .submission = submission,
+               .rows = std::move(rows),
+               .since = {}});
 }
 
 void SqliteSink::Close(const TopicPartition& partition, Tenure tenure) {
-  impl_->Push({.kind = RequestKind::kClose, .tenure = tenure, .partition = partition, .committed = {}, .metadata = {}, .submission = 0,
-               .rows = nullptr, .since = {}});
+  impl_->Push({.kind = RequestKind::kClose,
+               .tenure = tenure,
+               .partition = partition,
+               .committed = {},
+               .metadata = {},
+               .submission = 0,
+               .rows = nullptr,
+               .since = {}});
 }
 
 void SqliteSink::WaitIdle() { impl_->WaitIdle(); }

@@ -14,8 +14,9 @@ namespace runledger::exporters {
 // they reach and the check of the fence are one transaction, so a row is there exactly once whoever crashes when.
 //
 // A thread of its own writes and calls the listener. Trouble with the file (full disk, another process's lock, an I/O
-// error, a damaged or replaced file) is answered: kStopped, or an Open that is Unavailable; the next request tries anew,
-// with a new connection where the old one is of no use. Between requests expired rows go and free pages are given back.
+// error, a damaged or replaced file) is answered: kStopped, or an Open that is Unavailable; the next request tries
+// anew, with a new connection where the old one is of no use. Between requests expired rows go and free pages are given
+// back.
 class SqliteSink : public ingest::RowSink {
  public:
   // `listener` must outlive the sink, and `metrics` (may be nullptr) too.

@@ -21,7 +21,8 @@ struct FoundColumn {
 using Objects = std::map<std::string, std::string>;
 
 absl::StatusOr<Objects> ReadObjects(Database* database, const char* type) {
-  absl::StatusOr<Statement> query = database->Prepare("SELECT name, sql FROM sqlite_schema WHERE type = ? AND sql IS NOT NULL");
+  absl::StatusOr<Statement> query =
+      database->Prepare("SELECT name, sql FROM sqlite_schema WHERE type = ? AND sql IS NOT NULL");
   if (!query.ok()) return query.status();
   query->BindText(1, type);
   Objects objects;
@@ -34,7 +35,8 @@ absl::StatusOr<Objects> ReadObjects(Database* database, const char* type) {
 }
 
 absl::StatusOr<std::vector<FoundColumn>> ReadColumns(Database* database, const std::string& table) {
-  absl::StatusOr<Statement> query = database->Prepare("SELECT name, type, \"notnull\", dflt_value IS NOT NULL FROM pragma_table_xinfo(?)");
+  absl::StatusOr<Statement> query =
+      database->Prepare("SELECT name, type, \"notnull\", dflt_value IS NOT NULL FROM pragma_table_xinfo(?)");
   if (!query.ok()) return query.status();
   query->BindText(1, table);
   std::vector<FoundColumn> columns;
@@ -42,17 +44,18 @@ absl::StatusOr<std::vector<FoundColumn>> ReadColumns(Database* database, const s
     const absl::StatusOr<bool> row = query->Step();
     if (!row.ok()) return row.status();
     if (!*row) return columns;
-    columns.push_back({std::string(query->Text(0)), std::string(query->Text(1)), query->Integer(2) != 0, query->Integer(3) != 0});
+    columns.push_back(
+        {std::string(query->Text(0)), std::string(query->Text(1)), query->Integer(2) != 0, query->Integer(3) != 0});
   }
 }
 
 std::string TypeText(const std::string& type, bool not_null) { return absl::StrCat(type, not_null ? " NOT NULL" : ""); }
 
-absl::Status Drift(const Database& database, const std::string& table, const std::string& column, const std::string& wanted,
-                   const std::string& found) {
-  return absl::FailedPreconditionError(absl::StrCat(database.path(), ": table ", table, ", column ", column, ": wanted ", wanted,
-                                                    ", found ", found,
-                                                    "; change the table, or move the file away and let it be filled anew from the log"));
+absl::Status Drift(const Database& database, const std::string& table, const std::string& column,
+                   const std::string& wanted, const std::string& found) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(database.path(), ": table ", table, ", column ", column, ": wanted ", wanted, ", found ", found,
+                   "; change the table, or move the file away and let it be filled anew from the log"));
 }
 
 using Script = std::vector<std::string>;
@@ -81,14 +84,16 @@ absl::Status PlanTable(Database* database, const SqliteTable& table, Script* scr
   }
   for (const auto& [name, extra] : by_name) {
     if (extra->not_null && !extra->has_default) {
-      return Drift(*database, table.name, name, "no such column, or one that may be NULL", TypeText(extra->type, extra->not_null));
+      return Drift(*database, table.name, name, "no such column, or one that may be NULL",
+                   TypeText(extra->type, extra->not_null));
     }
   }
   return absl::OkStatus();
 }
 
 // A name that something of another type has is an error of SQLite's, which says so.
-absl::Status PlanObjects(Database* database, const char* type, const char* word, const std::vector<SqliteObject>& wanted, Script* script) {
+absl::Status PlanObjects(Database* database, const char* type, const char* word,
+                         const std::vector<SqliteObject>& wanted, Script* script) {
   const absl::StatusOr<Objects> found = ReadObjects(database, type);
   if (!found.ok()) return found.status();
   for (const SqliteObject& object : wanted) {
@@ -131,9 +136,9 @@ absl::Status CheckOwner(Database* database, const Objects& tables) {
         absl::StrCat(database->path(), ": a database of another program; give warehouse.path a file of its own"));
   }
   if (*layout > kSqliteLayout) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(database->path(), ": has layout ", *layout, ", made by a newer version; this one knows up to ", kSqliteLayout,
-                     ": run the newer version, or give warehouse.path another file"));
+    return absl::FailedPreconditionError(absl::StrCat(database->path(), ": has layout ", *layout,
+                                                      ", made by a newer version; this one knows up to ", kSqliteLayout,
+                                                      ": run the newer version, or give warehouse.path another file"));
   }
   return absl::OkStatus();
 }
@@ -150,9 +155,11 @@ absl::Status Plan(Database* database, Script* script) {
       return status;
     }
   }
-  if (absl::Status status = PlanObjects(database, "index", "INDEX", SqliteIndexes(), script); !status.ok()) return status;
+  if (absl::Status status = PlanObjects(database, "index", "INDEX", SqliteIndexes(), script); !status.ok())
+    return status;
   if (absl::Status status = PlanObjects(database, "view", "VIEW", SqliteViews(), script); !status.ok()) return status;
-  if (absl::Status status = PlanMark(database, "application_id", kSqliteApplicationId, script); !status.ok()) return status;
+  if (absl::Status status = PlanMark(database, "application_id", kSqliteApplicationId, script); !status.ok())
+    return status;
   if (absl::Status status = PlanMark(database, "user_version", kSqliteLayout, script); !status.ok()) return status;
   return PlanStatistics(database, *tables, script);
 }
@@ -175,7 +182,9 @@ absl::Status BringUpToDate(Database* database) {
   // Only an empty file takes the first two; all stay with the file. A row has some 700 bytes, so pages of 8 KiB waste
   // less than those of 4.
   if (!script.empty()) {
-    if (absl::Status status = database->Execute("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL"); !status.ok()) return status;
+    if (absl::Status status = database->Execute("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL");
+        !status.ok())
+      return status;
   }
   if (absl::Status status = database->Execute("PRAGMA journal_mode = WAL"); !status.ok()) return status;
   if (script.empty()) return absl::OkStatus();

@@ -9,7 +9,8 @@ namespace runledger::exporters {
 //
 //   no table                      the tables are made
 //   a nullable column is missing  it is added; older rows have NULL there
-//   a column too many             stays, and stays NULL, if rows can be written without it: a newer version added it, or a
+//   a column too many             stays, and stays NULL, if rows can be written without it: a newer version added it,
+//   or a
 //                                 user. Going back to an older version must not stop the ledger
 //   index or view differs         it is made anew
 //   anything else                 FailedPrecondition, which names table, column, what is wanted and what is found

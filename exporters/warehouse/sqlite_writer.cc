@@ -29,16 +29,23 @@ std::string InsertSql() {
     names.push_back(Quoted(column.name));
     values.push_back(absl::StrCat("?", values.size() + 1));
   }
-  return absl::StrCat("INSERT INTO events (", absl::StrJoin(names, ", "), ") VALUES (", absl::StrJoin(values, ", "), ")");
+  return absl::StrCat("INSERT INTO events (", absl::StrJoin(names, ", "), ") VALUES (", absl::StrJoin(values, ", "),
+                      ")");
 }
 
-SubmitResult Stopped(absl::Status status) { return {.kind = SubmitResult::Kind::kStopped, .refused = {}, .status = std::move(status)}; }
+SubmitResult Stopped(absl::Status status) {
+  return {.kind = SubmitResult::Kind::kStopped, .refused = {}, .status = std::move(status)};
+}
 
 }  // namespace
 
 SqliteWriter::SqliteWriter(const SqliteOptions& options, std::unique_ptr<Database> database)
-    : options_(options), database_(std::move(database)), decoder_(codecs::Limits{}),
-      encoder_(codecs::SecretNames(options.secrets)), dates_(codecs::EventColumns().size()), wal_next_restart_(kRestartBytes) {}
+    : options_(options),
+      database_(std::move(database)),
+      decoder_(codecs::Limits{}),
+      encoder_(codecs::SecretNames(options.secrets)),
+      dates_(codecs::EventColumns().size()),
+      wal_next_restart_(kRestartBytes) {}
 
 absl::StatusOr<std::unique_ptr<SqliteWriter>> SqliteWriter::Open(const SqliteOptions& options) {
   absl::StatusOr<std::unique_ptr<Database>> database =
@@ -53,7 +60,8 @@ absl::StatusOr<std::unique_ptr<SqliteWriter>> SqliteWriter::Open(const SqliteOpt
 absl::Status SqliteWriter::Prepare() {
   // FULL: a commit is on the disk when it returns, because the log's position is committed on the strength of it.
   absl::Status status = database_->Execute(
-      "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0");
+      "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = "
+      "0");
   if (status.ok()) status = database_->Execute(absl::StrCat("PRAGMA journal_size_limit = ", kRestartBytes));
   if (!status.ok()) return status;
   const absl::StatusOr<int64_t> page_size = database_->QueryInteger("PRAGMA page_size");
@@ -78,13 +86,20 @@ absl::Status SqliteWriter::Prepare() {
   };
   Statements& s = statements_;
   prepare(&s.insert, InsertSql());
-  prepare(&s.position, "SELECT fence, log_epoch, \"offset\", batch_index, cluster_id FROM positions WHERE topic = ?1 AND \"partition\" = ?2");
-  prepare(&s.position_insert, "INSERT INTO positions (topic, \"partition\", log_epoch, cluster_id, \"offset\", batch_index, fence, rules,"
-                              " opened_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?8)");
-  prepare(&s.position_open, "UPDATE positions SET fence = fence + 1, log_epoch = ?3, cluster_id = ?4, \"offset\" = ?5, batch_index = ?6,"
-                            " rules = ?7, opened_at = ?8 WHERE topic = ?1 AND \"partition\" = ?2");
-  prepare(&s.position_move, "UPDATE positions SET \"offset\" = ?3, batch_index = ?4, updated_at = ?5 WHERE topic = ?1 AND \"partition\" = ?2");
-  prepare(&s.expired, "SELECT rowid, job_name, run_id, attempt FROM events WHERE ingest_date < ?1 ORDER BY ingest_date LIMIT ?2");
+  prepare(&s.position,
+          "SELECT fence, log_epoch, \"offset\", batch_index, cluster_id FROM positions WHERE topic = ?1 AND "
+          "\"partition\" = ?2");
+  prepare(&s.position_insert,
+          "INSERT INTO positions (topic, \"partition\", log_epoch, cluster_id, \"offset\", batch_index, fence, rules,"
+          " opened_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?8)");
+  prepare(&s.position_open,
+          "UPDATE positions SET fence = fence + 1, log_epoch = ?3, cluster_id = ?4, \"offset\" = ?5, batch_index = ?6,"
+          " rules = ?7, opened_at = ?8 WHERE topic = ?1 AND \"partition\" = ?2");
+  prepare(&s.position_move,
+          "UPDATE positions SET \"offset\" = ?3, batch_index = ?4, updated_at = ?5 WHERE topic = ?1 AND \"partition\" "
+          "= ?2");
+  prepare(&s.expired,
+          "SELECT rowid, job_name, run_id, attempt FROM events WHERE ingest_date < ?1 ORDER BY ingest_date LIMIT ?2");
   prepare(&s.event_delete, "DELETE FROM events WHERE rowid = ?1");
   return status.ok() ? heads_.Prepare(database_.get()) : status;
 }
@@ -94,10 +109,12 @@ absl::Status SqliteWriter::Begin() { return database_->Execute("BEGIN IMMEDIATE"
 absl::Status SqliteWriter::Commit() { return database_->Execute("COMMIT"); }
 
 void SqliteWriter::Rollback() {
-  if (database_->in_transaction()) database_->Execute("ROLLBACK").IgnoreError();  // then the next Begin fails, and says why
+  if (database_->in_transaction())
+    database_->Execute("ROLLBACK").IgnoreError();  // then the next Begin fails, and says why
 }
 
-absl::StatusOr<SqliteWriter::Tenancy> SqliteWriter::RaiseFence(const ingest::TopicPartition& partition, const Position& committed,
+absl::StatusOr<SqliteWriter::Tenancy> SqliteWriter::RaiseFence(const ingest::TopicPartition& partition,
+                                                               const Position& committed,
                                                                const ingest::CommitMetadata& metadata) {
   Statement& find = statements_.position;
   find.BindText(1, partition.topic);
@@ -114,14 +131,16 @@ absl::StatusOr<SqliteWriter::Tenancy> SqliteWriter::RaiseFence(const ingest::Top
     const std::string stored_cluster(find.Text(4));
     find.Reset();
     if (epoch > metadata.log_epoch) {
-      tenancy.refused = absl::FailedPreconditionError(
-          absl::StrCat(database_->path(), ": holds rows of ", ToString(partition), " of log epoch ", epoch, ", but the committed position is of epoch ",
-                       metadata.log_epoch, ": the commit was lost or belongs to another log; `runledger log accept` takes the log as it is"));
+      tenancy.refused = absl::FailedPreconditionError(absl::StrCat(
+          database_->path(), ": holds rows of ", ToString(partition), " of log epoch ", epoch,
+          ", but the committed position is of epoch ", metadata.log_epoch,
+          ": the commit was lost or belongs to another log; `runledger log accept` takes the log as it is"));
       return tenancy;
     }
     if (epoch == metadata.log_epoch && !stored_cluster.empty() && !cluster_id.empty() && stored_cluster != cluster_id) {
       tenancy.refused = absl::FailedPreconditionError(
-          absl::StrCat(database_->path(), ": holds rows of ", ToString(partition), " of the Kafka cluster ", stored_cluster, ", not ", cluster_id,
+          absl::StrCat(database_->path(), ": holds rows of ", ToString(partition), " of the Kafka cluster ",
+                       stored_cluster, ", not ", cluster_id,
                        "; give warehouse.path another file, or take the log as it is with `runledger log accept`"));
       return tenancy;
     }
@@ -155,14 +174,17 @@ absl::StatusOr<SubmitResult> SqliteWriter::Append(const RowBatch& rows, int64_t 
   const Position stored = *found ? Position{find.Integer(2), static_cast<int32_t>(find.Integer(3))} : Position{};
   find.Reset();
   if (stored_fence != fence) {
-    return SubmitResult{.kind = SubmitResult::Kind::kFenced, .refused = {},
-                        .status = absl::AbortedError(absl::StrCat(database_->path(), ": ", ToString(partition), " has fence ", stored_fence,
-                                                                  ", this owner got ", fence, ": another owner has opened it since"))};
+    return SubmitResult{.kind = SubmitResult::Kind::kFenced,
+                        .refused = {},
+                        .status = absl::AbortedError(absl::StrCat(database_->path(), ": ", ToString(partition),
+                                                                  " has fence ", stored_fence, ", this owner got ",
+                                                                  fence, ": another owner has opened it since"))};
   }
   if (epoch != rows.log_epoch() || stored != rows.from()) {
-    return Stopped(absl::FailedPreconditionError(absl::StrCat(database_->path(), ": ", ToString(partition), " stands at ", ToString(stored), " of log epoch ", epoch,
-                                                              "; rows from ", ToString(rows.from()), " of epoch ", rows.log_epoch(),
-                                                              " do not follow on that; the partition has to be opened again")));
+    return Stopped(absl::FailedPreconditionError(
+        absl::StrCat(database_->path(), ": ", ToString(partition), " stands at ", ToString(stored), " of log epoch ",
+                     epoch, "; rows from ", ToString(rows.from()), " of epoch ", rows.log_epoch(),
+                     " do not follow on that; the partition has to be opened again")));
   }
 
   if (absl::Status status = AppendRows(rows); !status.ok()) return status;
@@ -172,8 +194,13 @@ absl::StatusOr<SubmitResult> SqliteWriter::Append(const RowBatch& rows, int64_t 
 absl::Status SqliteWriter::AppendRows(const RowBatch& rows) {
   codecs::Event event;
   codecs::Rejection rejection;
-  codecs::RowPlace place{.topic = rows.partition().topic, .partition = rows.partition().partition, .offset = 0, .batch_index = 0,
-                         .log_epoch = rows.log_epoch(), .log_time_us = 0, .ingested_at_us = options_.now_us()};
+  codecs::RowPlace place{.topic = rows.partition().topic,
+                         .partition = rows.partition().partition,
+                         .offset = 0,
+                         .batch_index = 0,
+                         .log_epoch = rows.log_epoch(),
+                         .log_time_us = 0,
+                         .ingested_at_us = options_.now_us()};
   for (size_t i = 0; i < rows.size(); ++i) {
     const RowBatch::Row row = rows[i];
     // Its time was judged when it was read.
@@ -211,12 +238,20 @@ absl::Status SqliteWriter::InsertRow() {
     }
     switch (columns[i].type) {
       case ColumnType::kString:
-      case ColumnType::kJson: insert.BindText(parameter, value.text); break;
-      case ColumnType::kFloat64: insert.BindReal(parameter, value.number); break;
-      case ColumnType::kDate: insert.BindText(parameter, DateOf(i, value.integer)); break;
+      case ColumnType::kJson:
+        insert.BindText(parameter, value.text);
+        break;
+      case ColumnType::kFloat64:
+        insert.BindReal(parameter, value.number);
+        break;
+      case ColumnType::kDate:
+        insert.BindText(parameter, DateOf(i, value.integer));
+        break;
       case ColumnType::kInt64:
       case ColumnType::kBool:
-      case ColumnType::kTimestamp: insert.BindInteger(parameter, value.integer); break;
+      case ColumnType::kTimestamp:
+        insert.BindInteger(parameter, value.integer);
+        break;
     }
   }
   return insert.Run();
@@ -271,12 +306,14 @@ absl::Status SqliteWriter::Checkpoint() {
   if (wal_bytes < std::min(kCheckpointBytes, options_.wal_limit_bytes)) return absl::OkStatus();
   int log_pages = 0;
   int moved_pages = 0;
-  int code = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &moved_pages);
+  int code =
+      sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &moved_pages);
   const bool over_limit = wal_bytes >= options_.wal_limit_bytes;
   if (over_limit || wal_bytes >= wal_next_restart_) {
     // Readers that come and go keep the log from beginning again, though none of them stays for long: wait for a gap.
     sqlite3_busy_timeout(database_->handle(), kRestartWaitMs);
-    code = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, &log_pages, &moved_pages);
+    code =
+        sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, &log_pages, &moved_pages);
     sqlite3_busy_timeout(database_->handle(), options_.busy_timeout_ms);
     wal_next_restart_ = code == SQLITE_OK ? kRestartBytes : wal_bytes + kRestartBytes;
   }
@@ -286,9 +323,10 @@ absl::Status SqliteWriter::Checkpoint() {
   }
   if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) return database_->Failed(code, "checkpoint");
   if (!over_limit || code == SQLITE_OK) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat(options_.path, ": its write-ahead log has ", wal_bytes >> 20,
-                                             " MiB and cannot be used again, because a reader has kept its view of the file open;"
-                                             " end that reader's query"));
+  return absl::UnavailableError(
+      absl::StrCat(options_.path, ": its write-ahead log has ", wal_bytes >> 20,
+                   " MiB and cannot be used again, because a reader has kept its view of the file open;"
+                   " end that reader's query"));
 }
 
 absl::Status SqliteWriter::SetPageLimit(int64_t pages) {
@@ -301,8 +339,10 @@ bool SqliteWriter::NeedsReopening() const {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_FULL:
-    case SQLITE_INTERRUPT: return false;
-    default: return true;
+    case SQLITE_INTERRUPT:
+      return false;
+    default:
+      return true;
   }
 }
 

@@ -40,8 +40,8 @@ class SqliteWriter {
   // committed position is stored.
   absl::StatusOr<Tenancy> RaiseFence(const ingest::TopicPartition& partition, const ingest::Position& committed,
                                      const ingest::CommitMetadata& metadata);
-  // Writes the rows and moves the position, if the fence and the stored position are as given; else kFenced or kStopped,
-  // with nothing written and the transaction whole. Internal: not the file but this batch is at fault.
+  // Writes the rows and moves the position, if the fence and the stored position are as given; else kFenced or
+  // kStopped, with nothing written and the transaction whole. Internal: not the file but this batch is at fault.
   absl::StatusOr<ingest::SubmitResult> Append(const ingest::RowBatch& rows, int64_t fence);
 
   // Deletes up to `limit` rows that were made before the day, and brings the heads of their runs up to date. How many.
@@ -86,7 +86,7 @@ class SqliteWriter {
   codecs::Row row_;
   std::vector<DateText> dates_;  // by column
   int64_t page_size_ = 4096;
-  int64_t wal_pages_ = 0;  // of the write-ahead log after the last commit; 0: nothing in it that matters
+  int64_t wal_pages_ = 0;     // of the write-ahead log after the last commit; 0: nothing in it that matters
   int64_t wal_next_restart_;  // at this many bytes readers are waited for
 };
 

@@ -56,9 +56,11 @@ absl::Status CreateTopics(const Settings& client, const std::vector<NewTopic>& t
   std::vector<rd_kafka_NewTopic_t*> raw;
   for (const NewTopic& topic : topics) {
     char error[256];
-    owned.emplace_back(rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions, topic.replication, error, sizeof error));
+    owned.emplace_back(
+        rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions, topic.replication, error, sizeof error));
     if (owned.back() == nullptr) return absl::InvalidArgumentError("topic " + topic.name + ": " + error);
-    for (const auto& [name, value] : topic.config) rd_kafka_NewTopic_set_config(owned.back().get(), name.c_str(), value.c_str());
+    for (const auto& [name, value] : topic.config)
+      rd_kafka_NewTopic_set_config(owned.back().get(), name.c_str(), value.c_str());
     raw.push_back(owned.back().get());
   }
   const QueuePtr queue(rd_kafka_queue_new(rk->get()));
@@ -73,12 +75,14 @@ absl::Status CreateTopics(const Settings& client, const std::vector<NewTopic>& t
     const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(results[i]);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) continue;
     const char* text = rd_kafka_topic_result_error_string(results[i]);
-    return ToStatus(error, std::string("creating topic ") + rd_kafka_topic_result_name(results[i]) + (text != nullptr ? std::string(" (") + text + ")" : ""));
+    return ToStatus(error, std::string("creating topic ") + rd_kafka_topic_result_name(results[i]) +
+                               (text != nullptr ? std::string(" (") + text + ")" : ""));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> TopicConfig(const Settings& client, const std::string& topic, const std::string& name, int timeout_ms) {
+absl::StatusOr<std::string> TopicConfig(const Settings& client, const std::string& topic, const std::string& name,
+                                        int timeout_ms) {
   absl::StatusOr<ClientPtr> rk = MakeClient(client);
   if (!rk.ok()) return rk.status();
   struct ResourceDeleter {

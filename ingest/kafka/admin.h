@@ -21,6 +21,7 @@ struct NewTopic {
 absl::Status CreateTopics(const Settings& client, const std::vector<NewTopic>& topics, int timeout_ms);
 
 // One configuration value of a topic as the broker has it, e.g. message.timestamp.type. NotFound: no such topic.
-absl::StatusOr<std::string> TopicConfig(const Settings& client, const std::string& topic, const std::string& name, int timeout_ms);
+absl::StatusOr<std::string> TopicConfig(const Settings& client, const std::string& topic, const std::string& name,
+                                        int timeout_ms);
 
 }  // namespace runledger::kafka

@@ -44,8 +44,8 @@ std::vector<TopicPartition> FromList(const rd_kafka_topic_partition_list_t& list
 
 struct MessageBatch::Raw {
   std::vector<rd_kafka_message_t*> messages;
-  std::vector<Header> headers;          // of all messages, one after the other
-  std::vector<size_t> headers_of;       // where the headers of each message begin
+  std::vector<Header> headers;     // of all messages, one after the other
+  std::vector<size_t> headers_of;  // where the headers of each message begin
   ~Raw() { Destroy(); }
   void Destroy() {
     for (rd_kafka_message_t* message : messages) rd_kafka_message_destroy(message);
@@ -80,7 +80,8 @@ void PartitionQueue::Drain(size_t max, int timeout_ms, MessageBatch* batch) {
   raw.headers_of.clear();
   for (const rd_kafka_message_t* message : raw.messages) {
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      batch->error_ = ToStatus(message->err, ToString(impl_->partition) + " at offset " + std::to_string(message->offset));
+      batch->error_ =
+          ToStatus(message->err, ToString(impl_->partition) + " at offset " + std::to_string(message->offset));
       continue;
     }
     MessageView& view = batch->messages_.emplace_back();
@@ -101,7 +102,8 @@ void PartitionQueue::Drain(size_t max, int timeout_ms, MessageBatch* batch) {
     const void* value;
     size_t size;
     for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
-      raw.headers.push_back({name, value == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(value), size)});
+      raw.headers.push_back(
+          {name, value == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(value), size)});
     }
   }
   raw.headers_of.push_back(raw.headers.size());
@@ -114,10 +116,10 @@ struct Consumer::Impl {
   Listener* listener = nullptr;
   LogCallback log;
   rd_kafka_t* rk = nullptr;
-  QueuePtr commits;                   // answers to commits
+  QueuePtr commits;  // answers to commits
   bool ever_assigned = false;
   bool closed = false;
-  bool silent = false;  // set by the destructor on the polling thread: the listener may be half destroyed
+  bool silent = false;                // set by the destructor on the polling thread: the listener may be half destroyed
   std::set<TopicPartition> assigned;  // under an eager protocol the whole assignment is set each time
 
   ~Impl() {
@@ -126,18 +128,21 @@ struct Consumer::Impl {
   }
 
   // The rebalance callback gets the configuration's opaque, the commit callback the commit's own: the client finds us.
-  static void OnCommit(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* tag) noexcept {
+  static void OnCommit(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
+                       void* tag) noexcept {
     auto* impl = static_cast<Impl*>(rd_kafka_opaque(rk));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR && list != nullptr) {
       for (int i = 0; i < list->cnt && error == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) error = list->elems[i].err;
     }
     if (impl->silent) return;
-    impl->listener->OnCommitted(static_cast<uint64_t>(reinterpret_cast<uintptr_t>(tag)), impl->Describe(error, "committing"));
+    impl->listener->OnCommitted(static_cast<uint64_t>(reinterpret_cast<uintptr_t>(tag)),
+                                impl->Describe(error, "committing"));
   }
 
   bool eager() const { return std::strcmp(rd_kafka_rebalance_protocol(rk), "EAGER") == 0; }
 
-  static void OnRebalance(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque) noexcept {
+  static void OnRebalance(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
+                          void* opaque) noexcept {
     auto* impl = static_cast<Impl*>(opaque);
     if (impl->silent) {
       impl->AnswerForListener(error, list);
@@ -177,18 +182,19 @@ struct Consumer::Impl {
     const auto* impl = static_cast<const Impl*>(rd_kafka_opaque(rk));
     if (impl != nullptr && impl->log) impl->log(level, facility, text);
   }
-
 };
 
 Consumer::Consumer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& settings, Listener* listener, LogCallback log) {
+absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& settings, Listener* listener,
+                                                           LogCallback log) {
   Settings all;
   for (const auto& [name, value] : kDefaults) all[name] = value;
   for (const auto& [name, value] : settings) all[name] = value;
   for (const auto& [name, value] : kFixed) {
     if (const auto given = settings.find(name); given != settings.end() && given->second != value) {
-      return absl::InvalidArgumentError("log.librdkafka." + given->first + " cannot be set: positions are runledger's own, it is always " + value);
+      return absl::InvalidArgumentError("log.librdkafka." + given->first +
+                                        " cannot be set: positions are runledger's own, it is always " + value);
     }
     all[name] = value;
   }
@@ -226,7 +232,8 @@ void Consumer::Close() {
 
 absl::Status Consumer::Subscribe(const std::vector<std::string>& topics) {
   PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(topics.size())));
-  for (const std::string& topic : topics) rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+  for (const std::string& topic : topics)
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
   return ToStatus(rd_kafka_subscribe(impl_->rk, list.get()), "subscribing");
 }
 
@@ -245,7 +252,8 @@ void Consumer::Poll(int timeout_ms) {
 absl::Status Consumer::Assign(const std::vector<PartitionOffset>& starts) {
   PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(starts.size())));
   for (const PartitionOffset& start : starts) {
-    rd_kafka_topic_partition_list_add(list.get(), start.partition.topic.c_str(), start.partition.partition)->offset = start.offset;
+    rd_kafka_topic_partition_list_add(list.get(), start.partition.topic.c_str(), start.partition.partition)->offset =
+        start.offset;
     impl_->assigned.insert(start.partition);
   }
   if (!impl_->eager()) return TakeError(rd_kafka_incremental_assign(impl_->rk, list.get()), "assigning");
@@ -254,14 +262,16 @@ absl::Status Consumer::Assign(const std::vector<PartitionOffset>& starts) {
 
 absl::Status Consumer::Unassign(const std::vector<TopicPartition>& partitions) {
   for (const TopicPartition& partition : partitions) impl_->assigned.erase(partition);
-  if (!impl_->eager()) return TakeError(rd_kafka_incremental_unassign(impl_->rk, ToList(partitions).get()), "unassigning");
+  if (!impl_->eager())
+    return TakeError(rd_kafka_incremental_unassign(impl_->rk, ToList(partitions).get()), "unassigning");
   return ToStatus(rd_kafka_assign(impl_->rk, nullptr), "unassigning");
 }
 
 absl::Status Consumer::Restart(const PartitionOffset& start) {
   // Not a seek: after an offset out of range librdkafka 2.0.2 takes one, answers that all is well, and reads nothing.
   const std::string what = "restarting " + ToString(start.partition);
-  if (impl_->eager()) return absl::FailedPreconditionError(what + ": needs partition.assignment.strategy cooperative-sticky");
+  if (impl_->eager())
+    return absl::FailedPreconditionError(what + ": needs partition.assignment.strategy cooperative-sticky");
   const PartitionListPtr list = ToList({start.partition}, start.offset);
   absl::Status given_up = TakeError(rd_kafka_incremental_unassign(impl_->rk, list.get()), what);
   if (!given_up.ok()) return given_up;
@@ -272,18 +282,21 @@ std::unique_ptr<PartitionQueue> Consumer::OpenQueue(const TopicPartition& partit
   return PartitionQueue::Impl::Open(impl_->rk, partition);
 }
 
-absl::StatusOr<std::vector<CommittedOffset>> Consumer::Committed(const std::vector<TopicPartition>& partitions, int timeout_ms) {
+absl::StatusOr<std::vector<CommittedOffset>> Consumer::Committed(const std::vector<TopicPartition>& partitions,
+                                                                 int timeout_ms) {
   PartitionListPtr list = ToList(partitions);
   const rd_kafka_resp_err_t error = rd_kafka_committed(impl_->rk, list.get(), timeout_ms);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "reading committed offsets");
   std::vector<CommittedOffset> offsets;
   for (int i = 0; i < list->cnt; ++i) {
     const rd_kafka_topic_partition_t& found = list->elems[i];
-    if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(found.err, "committed offset of " + std::string(found.topic));
+    if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return ToStatus(found.err, "committed offset of " + std::string(found.topic));
     CommittedOffset& offset = offsets.emplace_back();
     offset.partition = {found.topic, found.partition};
     offset.offset = found.offset >= 0 ? found.offset : kOffsetUnknown;
-    if (found.metadata != nullptr) offset.metadata.assign(static_cast<const char*>(found.metadata), found.metadata_size);
+    if (found.metadata != nullptr)
+      offset.metadata.assign(static_cast<const char*>(found.metadata), found.metadata_size);
   }
   return offsets;
 }
@@ -309,14 +322,16 @@ void Consumer::ServeCommits(int timeout_ms) { rd_kafka_queue_poll_callback(impl_
 namespace {
 
 // librdkafka takes the two logical offsets where it takes a time, and asks each leader once for all its partitions.
-std::vector<PartitionOffset> AskLeaders(rd_kafka_t* rk, const std::vector<TopicPartition>& partitions, int64_t which, int timeout_ms) {
+std::vector<PartitionOffset> AskLeaders(rd_kafka_t* rk, const std::vector<TopicPartition>& partitions, int64_t which,
+                                        int timeout_ms) {
   std::vector<PartitionOffset> answers;
   if (partitions.empty()) return answers;
   PartitionListPtr list = ToList(partitions, which);
   const rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(rk, list.get(), timeout_ms);
   for (int i = 0; i < list->cnt; ++i) {
     const rd_kafka_topic_partition_t& answer = list->elems[i];
-    const bool known = error == RD_KAFKA_RESP_ERR_NO_ERROR && answer.err == RD_KAFKA_RESP_ERR_NO_ERROR && answer.offset >= 0;
+    const bool known =
+        error == RD_KAFKA_RESP_ERR_NO_ERROR && answer.err == RD_KAFKA_RESP_ERR_NO_ERROR && answer.offset >= 0;
     answers.push_back({{answer.topic, answer.partition}, known ? answer.offset : kOffsetUnknown});
   }
   return answers;

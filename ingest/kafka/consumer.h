@@ -87,7 +87,8 @@ class Consumer {
   };
 
   // `settings` go over the defaults; `listener` and whatever `log` refers to must outlive the consumer.
-  static absl::StatusOr<std::unique_ptr<Consumer>> Create(const Settings& settings, Listener* listener, LogCallback log);
+  static absl::StatusOr<std::unique_ptr<Consumer>> Create(const Settings& settings, Listener* listener,
+                                                          LogCallback log);
   // Backs up Close, without a word to the listener. Queues must be gone before.
   ~Consumer();
 
@@ -98,7 +99,8 @@ class Consumer {
   // comes from within. Polling thread.
   void Close();
 
-  // Starts reading. kOffsetBeginning and kOffsetEnd are allowed. The queue of each partition must have been opened before.
+  // Starts reading. kOffsetBeginning and kOffsetEnd are allowed. The queue of each partition must have been opened
+  // before.
   absl::Status Assign(const std::vector<PartitionOffset>& starts);
   absl::Status Unassign(const std::vector<TopicPartition>& partitions);
   // Reads a partition from elsewhere: gives it up and takes it again. Its queue must not be drained meanwhile.

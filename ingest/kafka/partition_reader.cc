@@ -41,11 +41,14 @@ absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const S
   return std::unique_ptr<PartitionReader>(new PartitionReader(std::move(impl)));
 }
 
-absl::StatusOr<std::unique_ptr<PartitionQueue>> PartitionReader::Start(const TopicPartition& partition, int64_t offset) {
+absl::StatusOr<std::unique_ptr<PartitionQueue>> PartitionReader::Start(const TopicPartition& partition,
+                                                                       int64_t offset) {
   auto queue = PartitionQueue::Impl::Open(impl_->rk, partition);
   PartitionListPtr list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = offset;
-  if (absl::Status status = TakeError(rd_kafka_incremental_assign(impl_->rk, list.get()), "reading " + ToString(partition)); !status.ok()) {
+  if (absl::Status status =
+          TakeError(rd_kafka_incremental_assign(impl_->rk, list.get()), "reading " + ToString(partition));
+      !status.ok()) {
     return status;
   }
   return queue;

@@ -9,8 +9,8 @@
 
 namespace runledger::kafka {
 
-// Reads partitions that it is told to, outside any group: no rebalances, no commits. Positions that the log does not have
-// are errors of the partition's queue. One thread calls all but Drain of the queues.
+// Reads partitions that it is told to, outside any group: no rebalances, no commits. Positions that the log does not
+// have are errors of the partition's queue. One thread calls all but Drain of the queues.
 class PartitionReader {
  public:
   // `log` must outlive the reader.

@@ -17,7 +17,8 @@ struct Producer::Impl {
   static void OnReport(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) noexcept {
     auto* impl = static_cast<Impl*>(opaque);
     if (!impl->report) return;
-    impl->report({reinterpret_cast<uintptr_t>(message->_private), ToStatus(message->err, "delivery"), message->partition, message->offset});
+    impl->report({reinterpret_cast<uintptr_t>(message->_private), ToStatus(message->err, "delivery"),
+                  message->partition, message->offset});
   }
   static void OnLog(const rd_kafka_t* rk, int level, const char* facility, const char* text) noexcept {
     const auto* impl = static_cast<const Impl*>(rd_kafka_opaque(rk));
@@ -28,7 +29,8 @@ struct Producer::Impl {
 Producer::Producer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Producer::~Producer() = default;
 
-absl::StatusOr<std::unique_ptr<Producer>> Producer::Create(const Settings& settings, ReportCallback report, LogCallback log) {
+absl::StatusOr<std::unique_ptr<Producer>> Producer::Create(const Settings& settings, ReportCallback report,
+                                                           LogCallback log) {
   Settings all = {{"enable.idempotence", "true"}, {"acks", "all"}, {"linger.ms", "5"}, {"compression.codec", "none"}};
   for (const auto& [name, value] : settings) all[name] = value;
   absl::StatusOr<ConfPtr> conf = MakeConf(all);
@@ -58,16 +60,18 @@ absl::Status Producer::Produce(const OutgoingMessage& message, uint64_t tag) {
     }
   }
   // The C interface takes pointers to what it will not change.
-  const auto pointer = [](const std::optional<std::string_view>& bytes) { return !bytes ? nullptr : bytes->empty() ? "" : bytes->data(); };
+  const auto pointer = [](const std::optional<std::string_view>& bytes) {
+    return !bytes ? nullptr : bytes->empty() ? "" : bytes->data();
+  };
   const char* const value = pointer(message.value);
   const char* const key = pointer(message.key);
   const size_t value_size = message.value ? message.value->size() : 0;
   const size_t key_size = message.key ? message.key->size() : 0;
   const rd_kafka_resp_err_t error = rd_kafka_producev(
-      impl_->rk, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(message.partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-      RD_KAFKA_V_VALUE(const_cast<char*>(value), value_size),
-      RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(message.timestamp_ms),
-      RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<uintptr_t>(tag))), RD_KAFKA_V_END);
+      impl_->rk, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(message.partition),
+      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(const_cast<char*>(value), value_size),
+      RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(message.timestamp_ms), RD_KAFKA_V_HEADERS(headers),
+      RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<uintptr_t>(tag))), RD_KAFKA_V_END);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR && headers != nullptr) rd_kafka_headers_destroy(headers);
   return ToStatus(error, "producing to " + topic);
 }

@@ -25,7 +25,8 @@ class Producer {
   using ReportCallback = std::function<void(const DeliveryReport&)>;
 
   // `settings` go over the defaults. `report` and `log` must outlive the producer; either may be empty.
-  static absl::StatusOr<std::unique_ptr<Producer>> Create(const Settings& settings, ReportCallback report, LogCallback log);
+  static absl::StatusOr<std::unique_ptr<Producer>> Create(const Settings& settings, ReportCallback report,
+                                                          LogCallback log);
   // Drops what was not sent: call Flush before.
   ~Producer();
 

@@ -28,8 +28,10 @@ absl::StatusOr<ConfPtr> MakeConf(const Settings& settings) {
 absl::Status ToStatus(rd_kafka_resp_err_t error, const std::string& what) {
   const std::string text = what + ": " + rd_kafka_err2str(error);
   switch (error) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR: return absl::OkStatus();
-    case RD_KAFKA_RESP_ERR__QUEUE_FULL: return absl::ResourceExhaustedError(text);
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+      return absl::OkStatus();
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+      return absl::ResourceExhaustedError(text);
     case RD_KAFKA_RESP_ERR__INVALID_ARG:
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
@@ -40,23 +42,31 @@ absl::Status ToStatus(rd_kafka_resp_err_t error, const std::string& what) {
     case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
     case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
     case RD_KAFKA_RESP_ERR_INVALID_REQUEST:
-    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION: return absl::InvalidArgumentError(text);
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+      return absl::InvalidArgumentError(text);
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: return absl::NotFoundError(text);
-    case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS: return absl::AlreadyExistsError(text);
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+      return absl::NotFoundError(text);
+    case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
+      return absl::AlreadyExistsError(text);
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return absl::PermissionDeniedError(text);
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+      return absl::PermissionDeniedError(text);
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET: return absl::OutOfRangeError(text);
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+      return absl::OutOfRangeError(text);
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
     case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
-    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS: return absl::FailedPreconditionError(text);
-    case RD_KAFKA_RESP_ERR__FATAL: return absl::InternalError(text);  // this client does nothing any more
-    default: return absl::UnavailableError(text);
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+      return absl::FailedPreconditionError(text);
+    case RD_KAFKA_RESP_ERR__FATAL:
+      return absl::InternalError(text);  // this client does nothing any more
+    default:
+      return absl::UnavailableError(text);
   }
 }
 

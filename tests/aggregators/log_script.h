@@ -32,7 +32,7 @@ struct EventSpec {
   std::optional<int64_t> started_age_us = std::nullopt;
   std::optional<double> duration_s = std::nullopt;
   std::optional<int> date_age = std::nullopt;  // days before the stamp's
-  int phase = 0;                // 0: none
+  int phase = 0;                               // 0: none
   int workflow = 0;
 };
 

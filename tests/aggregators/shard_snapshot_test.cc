@@ -116,7 +116,8 @@ TEST(ShardSnapshot, EveryDamageIsFoundOrHarmless) {
     EXPECT_FALSE(twins.EmptyShard()->RestoreSnapshot(bytes.substr(0, size)).ok()) << "cut at " << size;
   }
   EXPECT_FALSE(twins.EmptyShard()->RestoreSnapshot(bytes + "x").ok());
-  // A flipped bit within a number cannot be seen here (a checksum over the whole is kept outside), but it must not crash.
+  // A flipped bit within a number cannot be seen here (a checksum over the whole is kept outside), but it must not
+  // crash.
   for (int i = 0; i < 5'000; ++i) {
     std::string damaged = bytes;
     damaged[random() % damaged.size()] ^= static_cast<char>(1 << (random() % 8));

@@ -89,7 +89,9 @@ void Twins::FoldInto(Shard* shard, int64_t stamp_us, const std::vector<std::stri
   shard->EndRecord();
 }
 
-std::unique_ptr<Shard> Twins::EmptyShard() const { return std::make_unique<Shard>(BoundsOf(bounds_), ScriptPolicies()); }
+std::unique_ptr<Shard> Twins::EmptyShard() const {
+  return std::make_unique<Shard>(BoundsOf(bounds_), ScriptPolicies());
+}
 
 void Twins::Fold(int64_t stamp_us, const std::vector<std::string>& wires) {
   std::vector<ref::Event> expected;

@@ -23,7 +23,8 @@ TEST(TablePage, TellsEveryColumnAndView) {
     ASSERT_NE(at, std::string::npos) << view.name;
     const std::string section = page.substr(at, page.find("\n### ", at + 1) - at);
     for (const ViewColumn& column : view.columns) {
-      EXPECT_NE(section.find("| `" + std::string(column.name) + "` | "), std::string::npos) << view.name << "." << column.name;
+      EXPECT_NE(section.find("| `" + std::string(column.name) + "` | "), std::string::npos)
+          << view.name << "." << column.name;
     }
   }
 }

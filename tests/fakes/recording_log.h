@@ -35,7 +35,8 @@ class RecordingLog : public ingest::Log {
               const ingest::CommitMetadata& metadata) override {
     commits.push_back({commit, position, metadata});
   }
-  void Produce(const ingest::TopicPartition&, ingest::Tenure, uint64_t message, ingest::OutgoingRecord record) override {
+  void Produce(const ingest::TopicPartition&, ingest::Tenure, uint64_t message,
+               ingest::OutgoingRecord record) override {
     letters.push_back({message, std::move(record)});
   }
   void Release(const ingest::TopicPartition&, ingest::Tenure) override { ++releases; }
@@ -54,7 +55,8 @@ class RecordingSink : public ingest::RowSink {
     uint64_t id;
     std::shared_ptr<const ingest::RowBatch> rows;
   };
-  void Open(const ingest::TopicPartition&, ingest::Tenure, const ingest::Position& committed, const ingest::CommitMetadata& metadata) override {
+  void Open(const ingest::TopicPartition&, ingest::Tenure, const ingest::Position& committed,
+            const ingest::CommitMetadata& metadata) override {
     opens.push_back(committed);
     opened_with.push_back(metadata);
   }
@@ -83,8 +85,12 @@ class RecordingSnapshots : public ingest::SnapshotStore {
     loads.push_back(pointer);
     loads_before.push_back(before);
   }
-  void Begin(ingest::Tenure, uint64_t save, const ingest::SnapshotIdentity& identity) override { saves.push_back({save, identity, {}}); }
-  void Append(const ingest::TopicPartition&, ingest::Tenure, uint64_t, std::string bytes) override { saves.back().bytes += bytes; }
+  void Begin(ingest::Tenure, uint64_t save, const ingest::SnapshotIdentity& identity) override {
+    saves.push_back({save, identity, {}});
+  }
+  void Append(const ingest::TopicPartition&, ingest::Tenure, uint64_t, std::string bytes) override {
+    saves.back().bytes += bytes;
+  }
   void Finish(const ingest::TopicPartition&, ingest::Tenure, uint64_t) override { saves.back().finished = true; }
   void Abort(const ingest::TopicPartition&, ingest::Tenure, uint64_t) override { saves.back().aborted = true; }
 

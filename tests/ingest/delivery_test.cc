@@ -18,7 +18,9 @@ constexpr int64_t kStart = 1'768'000'000 * kSecond;
 class Problems : public DeliveryListener {
  public:
   void OnProblem(const TopicPartition&, const std::string& text) override { texts.push_back(text); }
-  void OnShardReplaced(const TopicPartition&, std::shared_ptr<aggregators::Shard> shard) override { replaced.push_back(std::move(shard)); }
+  void OnShardReplaced(const TopicPartition&, std::shared_ptr<aggregators::Shard> shard) override {
+    replaced.push_back(std::move(shard));
+  }
   void OnStateLost(const TopicPartition&) override { ++lost; }
   std::vector<std::string> texts;
   std::vector<std::shared_ptr<aggregators::Shard>> replaced;
@@ -34,10 +36,12 @@ class DeliveryTest : public testing::Test {
     assignment.cluster_id = "cluster";
     options.rows.batch_age_us = 0;
     const auto make_shard = [] {
-      return std::make_shared<aggregators::Shard>(aggregators::ShardOptions{}, std::make_shared<aggregators::JobPolicies>());
+      return std::make_shared<aggregators::Shard>(aggregators::ShardOptions{},
+                                                  std::make_shared<aggregators::JobPolicies>());
     };
     delivery_ = std::make_unique<Delivery>(
-        options, Delivery::Parts{&log_, with_sink_ ? &sink_ : nullptr, &snapshots_, &encoder_, &problems_, make_shard}, std::move(assignment));
+        options, Delivery::Parts{&log_, with_sink_ ? &sink_ : nullptr, &snapshots_, &encoder_, &problems_, make_shard},
+        std::move(assignment));
     shard_ = delivery_->shared_shard();
     snapshots_ = {};
     delivery_->OnAssigned(now_);
@@ -77,7 +81,8 @@ class DeliveryTest : public testing::Test {
     delivery_->OnRecords(reader, std::span(&record, 1), now_);
   }
   std::string Event(int64_t offset, v1::Status status = v1::RUNNING) {
-    return fakes::RunEvent("job", "run-" + std::to_string(offset), status, kStart + offset * kSecond).SerializeAsString();
+    return fakes::RunEvent("job", "run-" + std::to_string(offset), status, kStart + offset * kSecond)
+        .SerializeAsString();
   }
   void Done(size_t submission) { delivery_->OnSubmitted(sink_.submissions[submission].id, {}, now_); }
   void Later(int64_t us) {
@@ -167,10 +172,12 @@ TEST_F(DeliveryTest, AWarehouseBehindTheCommitIsReadUpAgain) {
   ASSERT_EQ(log_.starts.size(), 2);
   EXPECT_EQ(log_.starts[1].reader, Reader::kRows);
   EXPECT_EQ(log_.starts[1].offset, 3);
-  for (int64_t offset = 3; offset < 6; ++offset) ReadAt(offset, Event(offset), kStart + offset * kSecond, Reader::kRows);
+  for (int64_t offset = 3; offset < 6; ++offset)
+    ReadAt(offset, Event(offset), kStart + offset * kSecond, Reader::kRows);
   std::vector<int64_t> rows;
   for (size_t s = 0; s < sink_.submissions.size(); ++s) {
-    for (size_t i = 0; i < sink_.submissions[s].rows->size(); ++i) rows.push_back((*sink_.submissions[s].rows)[i].position.offset);
+    for (size_t i = 0; i < sink_.submissions[s].rows->size(); ++i)
+      rows.push_back((*sink_.submissions[s].rows)[i].position.offset);
   }
   EXPECT_THAT(rows, ElementsAre(3, 4, 5));
   Published();
@@ -229,7 +236,8 @@ TEST_F(DeliveryTest, ALetterThatTheTopicRefusesForItsSizeIsCutAndSaysSo) {
   delivery_->OnProduced(log_.letters[0].id, absl::InvalidArgumentError("too large"), now_);
   ASSERT_EQ(log_.letters.size(), 2);
   EXPECT_EQ(log_.letters[1].record.value->size(), kDeadLetterHeadBytes);
-  std::map<std::string, std::string> headers(log_.letters[1].record.headers.begin(), log_.letters[1].record.headers.end());
+  std::map<std::string, std::string> headers(log_.letters[1].record.headers.begin(),
+                                             log_.letters[1].record.headers.end());
   EXPECT_EQ(headers["runledger-truncated"], "300000");
 }
 
@@ -479,7 +487,8 @@ TEST_F(DeliveryTest, WithoutSnapshotAndWithoutTheWholeLogCountersBeginAgainAndIt
   metadata.replay_floor = 40;
   Make({.committed = Position{60, 0}, .metadata = metadata, .log_start = 10, .log_end = 62});
   EXPECT_EQ(log_.starts[0].offset, 40);
-  for (int64_t offset = 40; offset < 62; ++offset) Read(offset, Event(offset, offset % 2 == 0 ? v1::RUNNING : v1::SUCCESS));
+  for (int64_t offset = 40; offset < 62; ++offset)
+    Read(offset, Event(offset, offset % 2 == 0 ? v1::RUNNING : v1::SUCCESS));
   EXPECT_EQ(problems_.lost, 1);
   Published();
   const auto job = shard_->Read()->jobs.at(0);

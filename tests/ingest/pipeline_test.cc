@@ -94,7 +94,8 @@ class PipelineTest : public testing::Test {
   PartitionDirectory directory_;
   OwnMetrics metrics_;
   MachineClock clock_;
-  std::shared_ptr<spdlog::logger> logger_ = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  std::shared_ptr<spdlog::logger> logger_ =
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   fakes::MemorySink sink_;
   std::unique_ptr<NoSnapshots> snapshots_;
 };
@@ -111,7 +112,8 @@ TEST_F(PipelineTest, EventsBecomeStateAndRows) {
 
   auto pipeline = Start();
   EXPECT_TRUE(Eventually([&] { return sink_.rows() == 150; })) << sink_.rows();
-  EXPECT_TRUE(Eventually([&] { return Sum(&aggregators::JobBlock::started) == 100; })) << Sum(&aggregators::JobBlock::started);
+  EXPECT_TRUE(Eventually([&] { return Sum(&aggregators::JobBlock::started) == 100; }))
+      << Sum(&aggregators::JobBlock::started);
   EXPECT_EQ(Sum(&aggregators::JobBlock::running), 50);
   EXPECT_TRUE(Eventually([&] {
     for (const PartitionView& view : directory_.List()) {
@@ -145,7 +147,8 @@ TEST_F(PipelineTest, WhileTheWarehouseIsDownTheStateGoesOnAndNothingIsLost) {
     Send(job, RunEvent(job, std::to_string(i), v1::RUNNING, now));
   }
   ASSERT_TRUE(producer_->Flush(10'000).ok());
-  EXPECT_TRUE(Eventually([&] { return Sum(&aggregators::JobBlock::started) == kEvents; })) << Sum(&aggregators::JobBlock::started);
+  EXPECT_TRUE(Eventually([&] { return Sum(&aggregators::JobBlock::started) == kEvents; }))
+      << Sum(&aggregators::JobBlock::started);
   EXPECT_EQ(sink_.rows(), 0);
   EXPECT_FALSE(directory_.Problems().empty());
   sink_.SetDown(false);

@@ -71,10 +71,12 @@ jobs:
 }
 
 TEST(Config, UnknownKeysAreNamedWithLineAndNearestName) {
-  EXPECT_THAT(ErrorOf("log:\n  borkers: x\n"), HasSubstr("f.yaml:2: unknown key log.borkers; did you mean log.brokers?"));
+  EXPECT_THAT(ErrorOf("log:\n  borkers: x\n"),
+              HasSubstr("f.yaml:2: unknown key log.borkers; did you mean log.brokers?"));
   EXPECT_THAT(ErrorOf("warehose: {}\n"), HasSubstr("unknown key warehose; did you mean warehouse?"));
   EXPECT_THAT(ErrorOf("jobs:\n  x: { stale: 4h }\n"), HasSubstr("f.yaml:2: unknown key jobs.x.stale"));
-  EXPECT_THAT(ErrorOf("log: { topics: [ { name: a, farming: json } ] }"), HasSubstr("did you mean log.topics.framing?"));
+  EXPECT_THAT(ErrorOf("log: { topics: [ { name: a, farming: json } ] }"),
+              HasSubstr("did you mean log.topics.framing?"));
 }
 
 TEST(Config, EveryProblemIsReportedAtOnce) {
@@ -113,7 +115,9 @@ TEST(Config, TheEnvironmentGoesOverTheFile) {
   EXPECT_EQ(config->held_bytes, 32 << 20);
   EXPECT_EQ(config->topics.size(), 2);
   EXPECT_EQ(config->tls_cert, "c");
-  EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_LOG_BROKER", "x"}}), HasSubstr("$RUNLEDGER_LOG_BROKER: unknown key RUNLEDGER_LOG_BROKER; did you mean RUNLEDGER_LOG_BROKERS?"));
+  EXPECT_THAT(
+      ErrorOf("", {{"RUNLEDGER_LOG_BROKER", "x"}}),
+      HasSubstr("$RUNLEDGER_LOG_BROKER: unknown key RUNLEDGER_LOG_BROKER; did you mean RUNLEDGER_LOG_BROKERS?"));
 }
 
 TEST(Config, ThePageThatIsCommittedIsTheOneThatIsGenerated) {

@@ -7,11 +7,15 @@ namespace {
 
 TEST(TextTable, AlignsByCodePointsAndPutsNumbersToTheRight) {
   TextTable table({"job", "running", "last"});
-  table.Add({"gr\xC3\xBC\xC3\x9F" "e", "7", "-"});
+  table.Add(
+      {"gr\xC3\xBC\xC3\x9F"
+       "e",
+       "7", "-"});
   table.Add({"x", "1200", "12:00"});
   EXPECT_EQ(table.ToString(),
             "job    running  last\n"
-            "gr\xC3\xBC\xC3\x9F" "e        7  -\n"
+            "gr\xC3\xBC\xC3\x9F"
+            "e        7  -\n"
             "x         1200  12:00\n");
 }
 

@@ -12,11 +12,13 @@ TEST(Units, Durations) {
   EXPECT_EQ(ParseDuration("1h30m"), 5'400'000'000);
   EXPECT_EQ(ParseDuration("500ms"), 500'000);
   EXPECT_EQ(ParseDuration("0"), 0);
-  for (const char* bad : {"", "4", "h", "4x", "-4h", "4h 3m", "99999999999999d", "4.5h"}) EXPECT_FALSE(ParseDuration(bad)) << bad;
+  for (const char* bad : {"", "4", "h", "4x", "-4h", "4h 3m", "99999999999999d", "4.5h"})
+    EXPECT_FALSE(ParseDuration(bad)) << bad;
 }
 
 TEST(Units, DurationsComeBack) {
-  for (const char* text : {"4h", "90d", "1h30m", "500ms", "1m30s", "1us"}) EXPECT_EQ(FormatDuration(*ParseDuration(text)), text);
+  for (const char* text : {"4h", "90d", "1h30m", "500ms", "1m30s", "1us"})
+    EXPECT_EQ(FormatDuration(*ParseDuration(text)), text);
   EXPECT_EQ(FormatDuration(0), "0");
 }
 

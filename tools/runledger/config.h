@@ -36,7 +36,8 @@ struct Config {
   int64_t json_depth = 64;
   int64_t series = 100'000;
   // secrets
-  std::vector<std::string> secrets = {"password", "passwd", "api_key", "token", "access_token", "secret", "client_secret", "private_key", "authorization"};
+  std::vector<std::string> secrets = {"password", "passwd",        "api_key",     "token",        "access_token",
+                                      "secret",   "client_secret", "private_key", "authorization"};
   // state
   int64_t horizon_us = int64_t{24} * 3'600 * 1'000'000;
   int64_t days = 30;

@@ -46,7 +46,8 @@ class Loader {
   void Problem(const std::string& where, const std::string& text) { problems_.push_back(where + ": " + text); }
 
   void Walk(const YAML::Node& node, const std::string& prefix, const std::vector<Key>& keys) {
-    if (!node.IsMap()) return Problem(At(node), (prefix.empty() ? std::string("the file") : prefix) + " must hold keys");
+    if (!node.IsMap())
+      return Problem(At(node), (prefix.empty() ? std::string("the file") : prefix) + " must hold keys");
     std::set<std::string> seen;
     for (const auto& entry : node) {
       const std::string name = entry.first.as<std::string>("");
@@ -112,22 +113,26 @@ class Loader {
       const auto us = ParseDuration(text);
       if (!us) return Problem(where, key.path + ": '" + text + "' is not a duration like 4h, 90s or 2d");
       if (*us < duration->min_us || *us > duration->max_us) {
-        return Problem(where, key.path + ": " + text + " is outside " + FormatDuration(duration->min_us) + " to " + FormatDuration(duration->max_us));
+        return Problem(where, key.path + ": " + text + " is outside " + FormatDuration(duration->min_us) + " to " +
+                                  FormatDuration(duration->max_us));
       }
       *duration->us = *us;
     } else if (const auto* size = std::get_if<SizeKey>(&key.target)) {
       const auto bytes = ParseSize(text);
       if (!bytes) return Problem(where, key.path + ": '" + text + "' is not a size like 8MiB");
       if (*bytes < size->min || *bytes > size->max) {
-        return Problem(where, key.path + ": " + text + " is outside " + FormatSize(size->min) + " to " + FormatSize(size->max));
+        return Problem(
+            where, key.path + ": " + text + " is outside " + FormatSize(size->min) + " to " + FormatSize(size->max));
       }
       *size->bytes = *bytes;
     } else if (const auto* number = std::get_if<NumberKey>(&key.target)) {
       int64_t value = 0;
       const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      if (error != std::errc() || at != text.data() + text.size()) return Problem(where, key.path + ": '" + text + "' is not a whole number");
+      if (error != std::errc() || at != text.data() + text.size())
+        return Problem(where, key.path + ": '" + text + "' is not a whole number");
       if (value < number->min || value > number->max) {
-        return Problem(where, key.path + ": " + text + " is outside " + std::to_string(number->min) + " to " + std::to_string(number->max));
+        return Problem(where, key.path + ": " + text + " is outside " + std::to_string(number->min) + " to " +
+                                  std::to_string(number->max));
       }
       *number->value = value;
     } else if (const auto* list = std::get_if<TextListKey>(&key.target)) {
@@ -158,11 +163,12 @@ class Loader {
         topic.name = entry.Scalar();
       } else if (entry.IsMap()) {
         std::string own = "true", keyed_by = "job", partitioner = "murmur2", framing = "auto";
-        const std::vector<Key> keys = {{"log.topics.name", TextKey{&topic.name, {}}, ""},
-                                       {"log.topics.own", TextKey{&own, {"true", "false"}}, ""},
-                                       {"log.topics.key", TextKey{&keyed_by, {"job", "run"}}, ""},
-                                       {"log.topics.partitioner", TextKey{&partitioner, {"murmur2", "crc32", "none"}}, ""},
-                                       {"log.topics.framing", TextKey{&framing, {"auto", "protobuf", "batch", "json"}}, ""}};
+        const std::vector<Key> keys = {
+            {"log.topics.name", TextKey{&topic.name, {}}, ""},
+            {"log.topics.own", TextKey{&own, {"true", "false"}}, ""},
+            {"log.topics.key", TextKey{&keyed_by, {"job", "run"}}, ""},
+            {"log.topics.partitioner", TextKey{&partitioner, {"murmur2", "crc32", "none"}}, ""},
+            {"log.topics.framing", TextKey{&framing, {"auto", "protobuf", "batch", "json"}}, ""}};
         Walk(entry, "log.topics", keys);
         topic.own = own == "true";
         topic.keyed_by_job = keyed_by == "job";
@@ -176,7 +182,8 @@ class Loader {
         continue;
       }
       const auto same = [&](const ingest::TopicOptions& other) { return other.name == topic.name; };
-      if (std::any_of(topics->begin(), topics->end(), same)) Problem(At(entry), "log.topics: " + topic.name + " is listed twice");
+      if (std::any_of(topics->begin(), topics->end(), same))
+        Problem(At(entry), "log.topics: " + topic.name + " is listed twice");
       topics->push_back(topic);
     }
     if (topics->empty()) Problem(At(node), "log.topics: at least one topic must be read");
@@ -210,22 +217,28 @@ class Loader {
     std::set<std::string> sections;
     for (const Key& key : keys) {
       known.push_back(VariableOf(key.path));
-      if (const size_t dot = key.path.find('.'); dot != std::string::npos) sections.insert(VariableOf(key.path.substr(0, dot)) + "_");
+      if (const size_t dot = key.path.find('.'); dot != std::string::npos)
+        sections.insert(VariableOf(key.path.substr(0, dot)) + "_");
     }
     for (const auto& [name, value] : environment) {
-      const bool ours = std::any_of(sections.begin(), sections.end(), [&](const std::string& s) { return name.starts_with(s); });
+      const bool ours =
+          std::any_of(sections.begin(), sections.end(), [&](const std::string& s) { return name.starts_with(s); });
       if (ours && std::find(known.begin(), known.end(), name) == known.end()) Unknown("$" + name, name, known);
     }
   }
 
   void CheckWhole(const Config& config) {
     if (config.brokers.empty()) Problem(file_, "log.brokers is empty");
-    if (config.warehouse_kind == "sqlite" && config.warehouse_path.empty()) Problem(file_, "warehouse.kind is sqlite and warehouse.path is empty");
+    if (config.warehouse_kind == "sqlite" && config.warehouse_path.empty())
+      Problem(file_, "warehouse.kind is sqlite and warehouse.path is empty");
     if (config.tls_cert.empty() != config.tls_key.empty()) Problem(file_, "http.tls needs both cert and key");
-    if (config.auth_user.empty() != config.auth_password.empty()) Problem(file_, "http.auth needs both user and password");
-    if (config.expiry_us % (int64_t{86'400} * 1'000'000) != 0) Problem(file_, "warehouse.expiry takes whole days, e.g. 90d");
+    if (config.auth_user.empty() != config.auth_password.empty())
+      Problem(file_, "http.auth needs both user and password");
+    if (config.expiry_us % (int64_t{86'400} * 1'000'000) != 0)
+      Problem(file_, "warehouse.expiry takes whole days, e.g. 90d");
     for (const ingest::TopicOptions& topic : config.topics) {
-      if (topic.name == config.dead_letter_topic) Problem(file_, "log.dead_letter_topic " + topic.name + " is among log.topics: it would feed itself");
+      if (topic.name == config.dead_letter_topic)
+        Problem(file_, "log.dead_letter_topic " + topic.name + " is among log.topics: it would feed itself");
     }
   }
 
@@ -268,12 +281,14 @@ Environment ProcessEnvironment() {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text(*entry);
     const size_t equals = text.find('=');
-    if (equals != std::string::npos && text.starts_with("RUNLEDGER_")) environment[text.substr(0, equals)] = text.substr(equals + 1);
+    if (equals != std::string::npos && text.starts_with("RUNLEDGER_"))
+      environment[text.substr(0, equals)] = text.substr(equals + 1);
   }
   return environment;
 }
 
-absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& file_name, const Environment& environment) {
+absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& file_name,
+                                  const Environment& environment) {
   Config config;
   YAML::Node root;
   if (!codecs::IsUtf8(text)) return absl::InvalidArgumentError(file_name + ": the file is not UTF-8");

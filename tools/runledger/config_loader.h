@@ -15,7 +15,8 @@ Environment ProcessEnvironment();
 
 // The configuration of this YAML text with the environment over it. InvalidArgument lists every problem, one a line,
 // each with its place (file:line or variable), the key, what it holds and what it takes. An empty text is all defaults.
-absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& file_name, const Environment& environment);
+absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& file_name,
+                                  const Environment& environment);
 
 // The same for a file; an empty path: RUNLEDGER_CONFIG, and without that the defaults.
 absl::StatusOr<Config> LoadConfigFile(const std::string& path, const Environment& environment);

@@ -67,20 +67,28 @@ class Story {
 
  private:
   // Story time: "15:30:08" of that day, as microseconds since the epoch, moved so that the story ends now.
-  int64_t At(int hour, int minute, int second = 0) const { return base_us_ + hour * kHour + minute * kMinute + second * kSecond; }
+  int64_t At(int hour, int minute, int second = 0) const {
+    return base_us_ + hour * kHour + minute * kMinute + second * kSecond;
+  }
   // What the clock on the wall showed.
   std::string Clock(int64_t time_us) const {
     const int64_t s = (time_us - base_us_) / kSecond;
     char text[16];
-    std::snprintf(text, sizeof text, "%02d:%02d:%02d", static_cast<int>(s / 3600), static_cast<int>(s / 60 % 60), static_cast<int>(s % 60));
+    std::snprintf(text, sizeof text, "%02d:%02d:%02d", static_cast<int>(s / 3600), static_cast<int>(s / 60 % 60),
+                  static_cast<int>(s % 60));
     return text;
   }
-  void Say(int64_t time_us, const std::string& text) const { std::printf("%s  %s\n", Clock(time_us).c_str(), text.c_str()); std::fflush(stdout); }
+  void Say(int64_t time_us, const std::string& text) const {
+    std::printf("%s  %s\n", Clock(time_us).c_str(), text.c_str());
+    std::fflush(stdout);
+  }
   void Head(const std::string& text) const { std::printf("\n%s\n", text.c_str()); }
 
-  void Send(int64_t time_us, const std::string& job, const std::string& run, v1::Status status, const std::function<void(v1::RunEvent*)>& more = {});
+  void Send(int64_t time_us, const std::string& job, const std::string& run, v1::Status status,
+            const std::function<void(v1::RunEvent*)>& more = {});
   // One whole run.
-  void Run(int64_t start_us, int64_t seconds, const std::string& job, const std::string& phase, v1::Status status, int64_t records);
+  void Run(int64_t start_us, int64_t seconds, const std::string& job, const std::string& phase, v1::Status status,
+           int64_t records);
   // Lets story time pass: something has to be written at that time, and the instance has to have read it.
   bool PassTo(int64_t time_us);
   Json Get(const std::string& path);
@@ -105,13 +113,16 @@ class Story {
 
 absl::Status Story::Prepare() {
   // The story's last moment is 17:53:09.
-  const int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const int64_t now_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   base_us_ = now_us / kSecond * kSecond - (17 * kHour + 53 * kMinute + 9 * kSecond);
 
   directory_ = options_.directory;
   if (directory_.empty()) {
     std::string pattern = (std::filesystem::temp_directory_path() / "runledger-demo-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) return absl::InternalError("no directory can be made in " + std::filesystem::temp_directory_path().string());
+    if (mkdtemp(pattern.data()) == nullptr)
+      return absl::InternalError("no directory can be made in " + std::filesystem::temp_directory_path().string());
     directory_ = pattern;
     own_directory_ = true;
   }
@@ -120,7 +131,8 @@ absl::Status Story::Prepare() {
   auto broker = kafka::EmbeddedBroker::Start();
   if (!broker.ok()) return broker.status();
   broker_ = std::move(*broker);
-  for (const auto& [topic, partitions] : {std::pair("runledger.events", kPartitions), std::pair("runledger.dead-letters", 1)}) {
+  for (const auto& [topic, partitions] :
+       {std::pair("runledger.events", kPartitions), std::pair("runledger.dead-letters", 1)}) {
     if (absl::Status status = broker_->CreateTopic(topic, partitions); !status.ok()) return status;
   }
   config_.brokers = broker_->bootstrap();
@@ -141,7 +153,8 @@ absl::Status Story::Prepare() {
   address_.url = instance_->url();
   if (absl::Status status = instance_->Start(); !status.ok()) return status;
 
-  auto producer = kafka::Producer::Create({{"bootstrap.servers", broker_->bootstrap()}, {"log_level", "0"}}, nullptr, nullptr);
+  auto producer =
+      kafka::Producer::Create({{"bootstrap.servers", broker_->bootstrap()}, {"log_level", "0"}}, nullptr, nullptr);
   if (!producer.ok()) return producer.status();
   producer_ = std::move(*producer);
   const auto end = std::chrono::steady_clock::now() + kPatience;
@@ -153,7 +166,8 @@ absl::Status Story::Prepare() {
   }
 }
 
-void Story::Send(int64_t time_us, const std::string& job, const std::string& run, v1::Status status, const std::function<void(v1::RunEvent*)>& more) {
+void Story::Send(int64_t time_us, const std::string& job, const std::string& run, v1::Status status,
+                 const std::function<void(v1::RunEvent*)>& more) {
   v1::Event event;
   event.set_event_id(run + "/" + std::to_string(++events_));
   event.set_event_time_us(time_us);
@@ -175,8 +189,10 @@ void Story::Send(int64_t time_us, const std::string& job, const std::string& run
   producer_->Produce(message, 0).IgnoreError();  // the next PassTo finds out
 }
 
-void Story::Run(int64_t start_us, int64_t seconds, const std::string& job, const std::string& phase, v1::Status status, int64_t records) {
-  const std::string run = job + "_" + Clock(start_us).substr(0, 2) + Clock(start_us).substr(3, 2) + "_" + std::to_string(start_us % 0xffffff);
+void Story::Run(int64_t start_us, int64_t seconds, const std::string& job, const std::string& phase, v1::Status status,
+                int64_t records) {
+  const std::string run = job + "_" + Clock(start_us).substr(0, 2) + Clock(start_us).substr(3, 2) + "_" +
+                          std::to_string(start_us % 0xffffff);
   const auto describe = [&](v1::RunEvent* body) {
     body->set_phase(phase);
     body->set_started_at_us(start_us);
@@ -187,7 +203,9 @@ void Story::Run(int64_t start_us, int64_t seconds, const std::string& job, const
     describe(body);
     body->set_duration_seconds(static_cast<double>(seconds));
     body->set_records_processed(records);
-    if (status == v1::FAILED) body->set_errors(R"([{"error_type":"BadRequest","error_message":"JSON table encountered too many errors. Rows: 1; errors: 1."}])");
+    if (status == v1::FAILED)
+      body->set_errors(
+          R"([{"error_type":"BadRequest","error_message":"JSON table encountered too many errors. Rows: 1; errors: 1."}])");
   });
 }
 
@@ -204,7 +222,8 @@ bool Story::PassTo(int64_t time_us) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {
     const Json jobs = Get("/api/v1/jobs");
-    if (jobs.is_object() && jobs.value("caught_up", false) && jobs["as_of"].is_string() && codecs::ParseRfc3339(jobs["as_of"].get<std::string>()) >= time_us) {
+    if (jobs.is_object() && jobs.value("caught_up", false) && jobs["as_of"].is_string() &&
+        codecs::ParseRfc3339(jobs["as_of"].get<std::string>()) >= time_us) {
       return true;
     }
     std::this_thread::sleep_for(20ms);
@@ -220,7 +239,8 @@ std::map<std::string, double> Story::Metrics() {
   std::istringstream lines(reply->body);
   for (std::string line; std::getline(lines, line);) {
     const size_t blank = line.rfind(' ');
-    if (!line.empty() && line[0] != '#' && blank != std::string::npos) values[line.substr(0, blank)] = std::atof(line.c_str() + blank);
+    if (!line.empty() && line[0] != '#' && blank != std::string::npos)
+      values[line.substr(0, blank)] = std::atof(line.c_str() + blank);
   }
   return values;
 }
@@ -234,8 +254,10 @@ void Story::ShowVictim(int64_t time_us) {
     const double hours = start && as_of ? static_cast<double>(*as_of - *start) / 3.6e9 : 0;
     char text[512];
     if (verdict == "stale") {
-      std::snprintf(text, sizeof text, "STALE RUNNING DETECTED: %s on %s has been 'running' for %.1f hours (threshold: 4h). Run ID: %s", kVictim,
-                    run["data_date"].get<std::string>().c_str(), hours, run["run_id"].get<std::string>().c_str());
+      std::snprintf(text, sizeof text,
+                    "STALE RUNNING DETECTED: %s on %s has been 'running' for %.1f hours (threshold: 4h). Run ID: %s",
+                    kVictim, run["data_date"].get<std::string>().c_str(), hours,
+                    run["run_id"].get<std::string>().c_str());
     } else {
       std::snprintf(text, sizeof text, "runledger says of %s: %s, for %.4f hours", kVictim, verdict.c_str(), hours);
     }
@@ -254,7 +276,8 @@ void Story::ShowMetrics(const std::map<std::string, double>& before, const std::
       std::snprintf(buffer, sizeof buffer, "%g", number);
       return std::string(buffer);
     };
-    table.Add({series.substr(std::string("runledger_").size()), old == before.end() ? "-" : text(old->second), text(value)});
+    table.Add(
+        {series.substr(std::string("runledger_").size()), old == before.end() ? "-" : text(old->second), text(value)});
   }
   std::fputs(table.ToString().c_str(), stdout);
 }
@@ -264,7 +287,8 @@ int Story::RunRealCommands() {
   int bad = 0;
   const auto run = [&](const std::string& job, std::vector<std::string> command, int wanted) {
     std::printf("$ runledger exec --job %s --", job.c_str());
-    for (const std::string& word : command) std::printf(" %s", word.find(' ') == std::string::npos ? word.c_str() : ("'" + word + "'").c_str());
+    for (const std::string& word : command)
+      std::printf(" %s", word.find(' ') == std::string::npos ? word.c_str() : ("'" + word + "'").c_str());
     std::printf("\n");
     std::fflush(stdout);
     ExecOptions options;
@@ -292,17 +316,20 @@ void Story::ShowHistory() {
     const auto end = std::chrono::steady_clock::now() + kPatience;
     absl::StatusOr<std::vector<exporters::RunRow>> rows;
     const auto has_end = [&](const std::string& job) {
-      return std::any_of(rows->begin(), rows->end(), [&](const exporters::RunRow& row) { return row.job_name == job && row.status == "failed"; });
+      return std::any_of(rows->begin(), rows->end(),
+                         [&](const exporters::RunRow& row) { return row.job_name == job && row.status == "failed"; });
     };
     do {
       rows = (*reader)->Runs({.limit = 12});
-    } while (rows.ok() && !has_end("nightly_upload") && std::chrono::steady_clock::now() < end && (std::this_thread::sleep_for(50ms), true));
+    } while (rows.ok() && !has_end("nightly_upload") && std::chrono::steady_clock::now() < end &&
+             (std::this_thread::sleep_for(50ms), true));
     if (rows.ok()) {
       for (const exporters::RunRow& row : *rows) {
         char seconds[32] = "-";
         if (row.duration_seconds) std::snprintf(seconds, sizeof seconds, "%.1f", *row.duration_seconds);
-        table.Add({row.job_name, row.status, codecs::FormatRfc3339(row.began_us / kSecond * kSecond).substr(11, 8), seconds,
-                   row.records_processed ? std::to_string(*row.records_processed) : "-", row.error_message.value_or("-").substr(0, 60)});
+        table.Add({row.job_name, row.status, codecs::FormatRfc3339(row.began_us / kSecond * kSecond).substr(11, 8),
+                   seconds, row.records_processed ? std::to_string(*row.records_processed) : "-",
+                   row.error_message.value_or("-").substr(0, 60)});
       }
       if (!has_end("nightly_upload")) bad_.insert("the history lacks the failed upload");
     }
@@ -312,9 +339,12 @@ void Story::ShowHistory() {
 }
 
 int Story::Play() {
-  std::printf("runledger demo: an embedded broker with %d partitions, a SQLite warehouse and runledger itself, all in this process.\n"
-              "The incident happened on a January morning, 11:00 to 17:53 UTC. Its hours pass in seconds: the log's own time is the clock.\n",
-              kPartitions);
+  std::printf(
+      "runledger demo: an embedded broker with %d partitions, a SQLite warehouse and runledger itself, all in this "
+      "process.\n"
+      "The incident happened on a January morning, 11:00 to 17:53 UTC. Its hours pass in seconds: the log's own time "
+      "is the clock.\n",
+      kPartitions);
   Head("The morning:");
   const std::string run = std::string(kVictim) + "_20260112_113008_d1cb5a05";
   for (int hour = 11; hour <= 15; ++hour) {
@@ -363,12 +393,16 @@ int Story::Play() {
   if (RunRealCommands() != 0) bad_.insert("a command under exec had another exit status than its own");
   ShowHistory();
 
-  Head("Look around: " + instance_->url() + "/ (status page), /metrics, /api/v1/jobs" + (options_.keep ? "" : "; with `--keep` it stays up"));
-  std::printf("Ask: runledger status --url %s; runledger trace d1cb5a05 --warehouse %s\n", instance_->url().c_str(), config_.warehouse_path.c_str());
+  Head("Look around: " + instance_->url() + "/ (status page), /metrics, /api/v1/jobs" +
+       (options_.keep ? "" : "; with `--keep` it stays up"));
+  std::printf("Ask: runledger status --url %s; runledger trace d1cb5a05 --warehouse %s\n", instance_->url().c_str(),
+              config_.warehouse_path.c_str());
   for (const std::string& problem : bad_) std::printf("THIS SHOULD NOT BE: %s\n", problem.c_str());
   std::fflush(stdout);
   if (options_.keep) {
-    std::printf("\nRunning until Ctrl-C. Send it something: runledger emit --brokers %s --job my_job --status running\n", config_.brokers.c_str());
+    std::printf(
+        "\nRunning until Ctrl-C. Send it something: runledger emit --brokers %s --job my_job --status running\n",
+        config_.brokers.c_str());
     std::fflush(stdout);
     WaitForSignal();
   }
@@ -379,10 +413,12 @@ int Story::Play() {
 
 void AddDemo(CLI::App* app, int* status) {
   auto options = std::make_shared<DemoOptions>();
-  CLI::App* command = app->add_subcommand("demo", "Play an incident in compressed time: broker, warehouse and instance in this process");
+  CLI::App* command = app->add_subcommand(
+      "demo", "Play an incident in compressed time: broker, warehouse and instance in this process");
   command->add_flag("--keep", options->keep, "Stay up at the end, until Ctrl-C, and keep the files");
   command->add_option("--directory", options->directory, "Where the warehouse goes; without it a temporary directory");
-  command->add_option("--listen", options->listen, "Address of the HTTP server; a free port if this one is taken")->capture_default_str();
+  command->add_option("--listen", options->listen, "Address of the HTTP server; a free port if this one is taken")
+      ->capture_default_str();
   command->callback([=] {
     BlockSignals();
     Story story(*options);

@@ -46,7 +46,8 @@ absl::StatusOr<HttpReply> HttpGet(const InstanceAddress& instance, const std::st
   }
   const CURLcode code = curl_easy_perform(curl.get());
   if (code != CURLE_OK) {
-    return absl::UnavailableError("no running instance answers at " + instance.url + ": " + (error[0] != '\0' ? error : curl_easy_strerror(code)) +
+    return absl::UnavailableError("no running instance answers at " + instance.url + ": " +
+                                  (error[0] != '\0' ? error : curl_easy_strerror(code)) +
                                   ". Is `runledger serve` running, and is --url its address?");
   }
   long status = 0;
@@ -59,7 +60,8 @@ std::string UrlEncode(const std::string& text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~') {
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+        c == '.' || c == '~') {
       out += c;
     } else {
       out += '%';

@@ -21,7 +21,8 @@ ingest::PipelineOptions PipelineOptionsOf(const Config& config) {
   options.instance_id = config.instance_id;
   options.librdkafka = config.librdkafka;
   options.topics = config.topics;
-  options.workers = config.workers > 0 ? static_cast<int>(config.workers) : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  options.workers = config.workers > 0 ? static_cast<int>(config.workers)
+                                       : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 
   ingest::DeliveryOptions& delivery = options.delivery;
   delivery.limits.message_bytes = static_cast<size_t>(config.message_bytes);
@@ -57,7 +58,8 @@ struct Instance::Impl {
   ingest::MachineClock clock;
   ingest::PartitionDirectory directory;
   ingest::OwnMetrics metrics;
-  // In this order: the pipeline hears from the warehouse, so it goes after it; the HTTP server asks both, so it goes first.
+  // In this order: the pipeline hears from the warehouse, so it goes after it; the HTTP server asks both, so it goes
+  // first.
   std::unique_ptr<ingest::Pipeline> pipeline;
   std::unique_ptr<ingest::NoSnapshots> snapshots;
   std::unique_ptr<exporters::SqliteSink> sink;
@@ -76,7 +78,8 @@ struct Instance::Impl {
     options.threads = static_cast<unsigned>(config.http_threads);
     options.max_connections = static_cast<unsigned>(config.http_connections);
     options.log = [logger = logger](std::string_view text) { logger->debug("http: {}", text); };
-    auto server = exporters::HttpServer::Start(std::move(options), exporters::ApiRoutes(directory, *exposition, {.version = kVersion}));
+    auto server = exporters::HttpServer::Start(std::move(options),
+                                               exporters::ApiRoutes(directory, *exposition, {.version = kVersion}));
     if (!server.ok()) return server.status();
     http = std::move(*server);
     const std::string url = http->url();
@@ -107,7 +110,8 @@ struct Instance::Impl {
 Instance::Instance(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Instance::~Instance() { Stop(); }
 
-absl::StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config, std::shared_ptr<spdlog::logger> logger) {
+absl::StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config,
+                                                           std::shared_ptr<spdlog::logger> logger) {
   auto impl = std::make_unique<Impl>();
   impl->config = config;
   impl->logger = std::move(logger);

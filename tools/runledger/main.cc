@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "codecs/table_page.h"
 #include "exporters/prometheus/metric_catalogue.h"
@@ -47,18 +48,23 @@ class Settings {
 
 void AddServe(CLI::App* app, int* status) {
   auto settings = std::make_shared<Settings>();
-  CLI::App* command = app->add_subcommand("serve", "Read the log, keep the state of all runs, answer over HTTP, write the history");
+  CLI::App* command =
+      app->add_subcommand("serve", "Read the log, keep the state of all runs, answer over HTTP, write the history");
   settings->AddFlags(command);
-  command->callback([=] { *status = settings->With([&](const Config& config) { return Serve(config, settings->logger()); }); });
+  command->callback(
+      [=] { *status = settings->With([&](const Config& config) { return Serve(config, settings->logger()); }); });
 }
 
 void AddSetup(CLI::App* app, int* status) {
   auto settings = std::make_shared<Settings>();
   auto partitions = std::make_shared<int>(12);
   auto replication = std::make_shared<int>(0);
-  CLI::App* command = app->add_subcommand("setup", "Make the topics that do not exist: events (LogAppendTime) and dead letters");
+  CLI::App* command =
+      app->add_subcommand("setup", "Make the topics that do not exist: events (LogAppendTime) and dead letters");
   settings->AddFlags(command);
-  command->add_option("--partitions", *partitions, "Partitions of an events topic")->check(CLI::Range(1, 10'000))->capture_default_str();
+  command->add_option("--partitions", *partitions, "Partitions of an events topic")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
   command->add_option("--replication", *replication, "Replicas; 0: the broker's default")->check(CLI::Range(0, 100));
   command->callback([=] {
     *status = settings->With([&](const Config& config) {
@@ -80,12 +86,13 @@ void AddConfig(CLI::App* app, int* status) {
   CLI::App* config = app->add_subcommand("config", "Check the configuration, or print what there is to configure");
   config->require_subcommand(1);
   auto settings = std::make_shared<Settings>();
-  CLI::App* check = config->add_subcommand("check", "Report every problem of the configuration; exit status 2 if there is one");
+  CLI::App* check =
+      config->add_subcommand("check", "Report every problem of the configuration; exit status 2 if there is one");
   settings->AddFlags(check);
   check->callback([=] {
     *status = settings->With([](const Config& loaded) {
-      std::printf("the configuration is fine: %zu topic(s), warehouse %s, %zu entries of jobs\n", loaded.topics.size(), loaded.warehouse_kind.c_str(),
-                  loaded.policies.rules().size());
+      std::printf("the configuration is fine: %zu topic(s), warehouse %s, %zu entries of jobs\n", loaded.topics.size(),
+                  loaded.warehouse_kind.c_str(), loaded.policies.rules().size());
       return kFine;
     });
   });
@@ -99,7 +106,8 @@ void AddConfig(CLI::App* app, int* status) {
 
 void AddQuestions(CLI::App* app, int* status) {
   auto options = std::make_shared<QuestionOptions>();
-  CLI::App* of_jobs = app->add_subcommand("status", "Is anything stuck? All jobs, or one with its runs. Exit status 1 if something is stale, 3 if unknown");
+  CLI::App* of_jobs = app->add_subcommand(
+      "status", "Is anything stuck? All jobs, or one with its runs. Exit status 1 if something is stale, 3 if unknown");
   of_jobs->add_option("job", options->job, "A job");
   AddInstanceFlags(of_jobs, options.get());
   of_jobs->callback([=] { *status = Status(*options); });
@@ -137,7 +145,7 @@ int Main(int argc, char** argv) {
   AddConfig(&app, &status);
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("runledger %s\n", kVersion); });
   try {
-    app.parse({line.ours.rbegin(), line.ours.rend()});  // CLI11 takes them last first
+    app.parse(std::vector<std::string>(line.ours.rbegin(), line.ours.rend()));  // CLI11 takes them last first
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e);  // prints help, version or what is wrong
     return code == 0 ? kFine : kWrongUse;

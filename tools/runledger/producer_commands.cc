@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <memory>
 
-#include "tools/runledger/config_loader.h"
 #include "tools/runledger/emit.h"
 #include "tools/runledger/exec.h"
 #include "tools/runledger/exit_status.h"
+#include "tools/runledger/log_flags.h"
 #include "tools/runledger/topics.h"
 
 namespace runledger::tools {
@@ -28,33 +28,6 @@ class NoSink : public EventSink {
   uint64_t refused_ = 0;
 };
 
-// Flags that say where the log is, over the configuration.
-struct LogFlags {
-  std::string config;
-  std::string brokers;
-  std::string topic;
-
-  void Add(CLI::App* command) {
-    command->add_option("--config", config, "Configuration file (YAML); without it RUNLEDGER_CONFIG, else the defaults");
-    command->add_option("--brokers", brokers, "Kafka's bootstrap servers, over log.brokers");
-    command->add_option("--topic", topic, "Topic, over the first of log.topics");
-  }
-  absl::StatusOr<Config> Load() const {
-    auto loaded = LoadConfigFile(config, ProcessEnvironment());
-    if (!loaded.ok()) return loaded;
-    if (!brokers.empty()) loaded->brokers = brokers;
-    if (!topic.empty()) {
-      // The settings of that topic where it is configured, else the defaults.
-      ingest::TopicOptions chosen{.name = topic};
-      for (const ingest::TopicOptions& known : loaded->topics) {
-        if (known.name == topic) chosen = known;
-      }
-      loaded->topics = {chosen};
-    }
-    return loaded;
-  }
-};
-
 }  // namespace
 
 EventSenderOptions SenderOptionsOf(const Config& config) {
@@ -72,7 +45,8 @@ EventSenderOptions SenderOptionsOf(const Config& config) {
 void AddProducerCommands(CLI::App* app, const std::vector<std::string>& command, int* status) {
   auto exec_flags = std::make_shared<LogFlags>();
   auto exec_options = std::make_shared<ExecOptions>();
-  CLI::App* exec = app->add_subcommand("exec", "Run a command and report its run: runledger exec --job NAME -- CMD ARGS");
+  CLI::App* exec =
+      app->add_subcommand("exec", "Run a command and report its run: runledger exec --job NAME -- CMD ARGS");
   exec_flags->Add(exec);
   AddExecOptions(exec, exec_options.get());
   exec->callback([=] {

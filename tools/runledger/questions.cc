@@ -29,9 +29,12 @@ std::optional<Json> Ask(const QuestionOptions& options, const std::string& path,
   }
   Json json = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
   if (reply->status == 200 && json.is_object()) return json;
-  const std::string detail = json.is_object() && json.contains("detail") ? json["detail"].get<std::string>() : reply->body.substr(0, 200);
+  const std::string detail =
+      json.is_object() && json.contains("detail") ? json["detail"].get<std::string>() : reply->body.substr(0, 200);
   *status = Complain(options.instance.url + path + " answered " + std::to_string(reply->status) + ": " + detail,
-                     reply->status == 404 ? kBadNews : reply->status >= 500 ? kUnknown : kWrongUse);
+                     reply->status == 404   ? kBadNews
+                     : reply->status >= 500 ? kUnknown
+                                            : kWrongUse);
   return std::nullopt;
 }
 
@@ -68,21 +71,23 @@ int SayAsOf(const Json& answer) {
     std::printf("as of %s UTC\n", Time(answer["as_of"]).c_str());
     return kFine;
   }
-  std::printf("UNKNOWN: the instance has not caught up with its log; what it knows is as of %s UTC\n", Time(answer["as_of"]).c_str());
+  std::printf("UNKNOWN: the instance has not caught up with its log; what it knows is as of %s UTC\n",
+              Time(answer["as_of"]).c_str());
   return kUnknown;
 }
 
 std::string StateOf(const Json& run) {
   if (!run.contains("verdict")) return Text(run["status"]);
   const std::string verdict = Text(run["verdict"]);
-  return verdict == "unknown" && run.contains("at_watermark") ? "unknown (was " + Text(run["at_watermark"]) + ")" : verdict;
+  return verdict == "unknown" && run.contains("at_watermark") ? "unknown (was " + Text(run["at_watermark"]) + ")"
+                                                              : verdict;
 }
 
 void PrintRuns(const Json& runs) {
   TextTable table({"job", "run", "try", "state", "date", "started (UTC)", "last event", "seconds"});
   for (const Json& run : runs) {
-    table.Add({Text(run["job"]), Text(run["run_id"]), Text(run["attempt"]), StateOf(run), Text(run["data_date"]), Time(run["started_at"]),
-               Time(run["last_event_at"]), Text(run["duration_seconds"])});
+    table.Add({Text(run["job"]), Text(run["run_id"]), Text(run["attempt"]), StateOf(run), Text(run["data_date"]),
+               Time(run["started_at"]), Time(run["last_event_at"]), Text(run["duration_seconds"])});
   }
   std::fputs(table.ToString().c_str(), stdout);
 }
@@ -90,11 +95,15 @@ void PrintRuns(const Json& runs) {
 // The warning of a run that died while "running", in the words that operators know.
 void WarnStale(const Json& run, const Json& as_of) {
   const auto now = as_of.is_string() ? codecs::ParseRfc3339(as_of.get<std::string>()) : std::nullopt;
-  const auto start = run["started_at"].is_string() ? codecs::ParseRfc3339(run["started_at"].get<std::string>()) : std::nullopt;
+  const auto start =
+      run["started_at"].is_string() ? codecs::ParseRfc3339(run["started_at"].get<std::string>()) : std::nullopt;
   if (!now || !start) return;
-  std::printf("STALE RUNNING DETECTED: %s%s has been 'running' for %.1f hours (threshold: %s). Run ID: %s\n", Text(run["job"]).c_str(),
-              run["data_date"].is_string() ? (" on " + Text(run["data_date"])).c_str() : "", static_cast<double>(*now - *start) / 3.6e9,
-              FormatDuration(static_cast<int64_t>(std::llround(run["stale_after_seconds"].get<double>() * 1e6))).c_str(), Text(run["run_id"]).c_str());
+  std::printf(
+      "STALE RUNNING DETECTED: %s%s has been 'running' for %.1f hours (threshold: %s). Run ID: %s\n",
+      Text(run["job"]).c_str(), run["data_date"].is_string() ? (" on " + Text(run["data_date"])).c_str() : "",
+      static_cast<double>(*now - *start) / 3.6e9,
+      FormatDuration(static_cast<int64_t>(std::llround(run["stale_after_seconds"].get<double>() * 1e6))).c_str(),
+      Text(run["run_id"]).c_str());
 }
 
 int StatusOfAll(const QuestionOptions& options) {
@@ -104,17 +113,20 @@ int StatusOfAll(const QuestionOptions& options) {
   const std::optional<Json> stale = Ask(options, "/api/v1/runs?stale=true&limit=10", &status);
   if (!stale) return status;
   bool bad = false;
-  for (const Json& job : (*answer)["jobs"]) bad = bad || (job["stale"].is_number() && job["stale"] > 0) || job["job_stale"] == true;
+  for (const Json& job : (*answer)["jobs"])
+    bad = bad || (job["stale"].is_number() && job["stale"] > 0) || job["job_stale"] == true;
   const bool known = answer->value("caught_up", false);
   if (options.json) {
     std::printf("%s\n", answer->dump(2).c_str());
     return !known ? kUnknown : bad ? kBadNews : kFine;
   }
   SayAsOf(*answer);
-  TextTable table({"job", "phase", "running", "stale", "silent", "failures", "last success (UTC)", "24h", "7d", "stale job"});
+  TextTable table(
+      {"job", "phase", "running", "stale", "silent", "failures", "last success (UTC)", "24h", "7d", "stale job"});
   for (const Json& job : (*answer)["jobs"]) {
-    table.Add({Text(job["name"]), Text(job["phase"]), Text(job["running"]), Text(job["stale"]), Text(job["silent"]), Text(job["consecutive_failures"]),
-               Time(job["last_success"]), Ratio(job["success_ratio"]["24h"]), Ratio(job["success_ratio"]["7d"]),
+    table.Add({Text(job["name"]), Text(job["phase"]), Text(job["running"]), Text(job["stale"]), Text(job["silent"]),
+               Text(job["consecutive_failures"]), Time(job["last_success"]), Ratio(job["success_ratio"]["24h"]),
+               Ratio(job["success_ratio"]["7d"]),
                job["job_stale"].is_boolean() ? (job["job_stale"].get<bool>() ? "yes" : "no") : "-"});
   }
   if (table.empty()) {
@@ -130,7 +142,8 @@ int StatusOfJob(const QuestionOptions& options) {
   int status = kFine;
   const std::optional<Json> answer = Ask(options, "/api/v1/jobs/" + UrlEncode(options.job), &status);
   if (!answer) return status;
-  const std::optional<Json> runs = Ask(options, "/api/v1/runs?job=" + UrlEncode(options.job) + "&limit=" + std::to_string(options.limit), &status);
+  const std::optional<Json> runs =
+      Ask(options, "/api/v1/runs?job=" + UrlEncode(options.job) + "&limit=" + std::to_string(options.limit), &status);
   if (!runs) return status;
   const Json& job = (*answer)["job"];
   const bool known = answer->value("caught_up", false);
@@ -140,12 +153,17 @@ int StatusOfJob(const QuestionOptions& options) {
     return !known ? kUnknown : bad ? kBadNews : kFine;
   }
   SayAsOf(*answer);
-  for (const char* name : {"name", "display_name", "phase", "priority", "running", "stale", "silent", "timed_out", "consecutive_failures", "started"}) {
-    if (job.contains(name) && !job[name].is_null() && job[name] != "") std::printf("%-22s %s\n", name, Text(job[name]).c_str());
+  for (const char* name : {"name", "display_name", "phase", "priority", "running", "stale", "silent", "timed_out",
+                           "consecutive_failures", "started"}) {
+    if (job.contains(name) && !job[name].is_null() && job[name] != "")
+      std::printf("%-22s %s\n", name, Text(job[name]).c_str());
   }
-  for (const auto& [word, count] : job["finished"].items()) std::printf("finished %-13s %s\n", word.c_str(), Text(count).c_str());
-  for (const char* name : {"last_start", "last_success", "last_failure"}) std::printf("%-22s %s\n", name, Time(job[name]).c_str());
-  for (const auto& [window, ratio] : job["success_ratio"].items()) std::printf("success %-14s %s\n", window.c_str(), Ratio(ratio).c_str());
+  for (const auto& [word, count] : job["finished"].items())
+    std::printf("finished %-13s %s\n", word.c_str(), Text(count).c_str());
+  for (const char* name : {"last_start", "last_success", "last_failure"})
+    std::printf("%-22s %s\n", name, Time(job[name]).c_str());
+  for (const auto& [window, ratio] : job["success_ratio"].items())
+    std::printf("success %-14s %s\n", window.c_str(), Ratio(ratio).c_str());
   std::printf("\n");
   PrintRuns((*runs)["runs"]);
   for (const Json& run : (*runs)["runs"]) {
@@ -179,7 +197,8 @@ Json RunFromWarehouse(const exporters::RunRow& row) {
 int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
   auto reader = exporters::SqliteReader::Open(options.warehouse);
   if (!reader.ok()) return Complain(std::string(reader.status().message()), kUnknown);
-  exporters::RunQuery query{options.job, options.status, options.date, options.fragment, static_cast<size_t>(options.limit)};
+  exporters::RunQuery query{options.job, options.status, options.date, options.fragment,
+                            static_cast<size_t>(options.limit)};
   const auto rows = (*reader)->Runs(query);
   if (!rows.ok()) return Complain(std::string(rows.status().message()), kFailed);
   Json answer = {{"runs", Json::array()}};
@@ -209,8 +228,8 @@ int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
       }
       for (const Json& event : run["history"]) {
         std::printf("  %s  %s%s  at %s[%s] %s\n", Time(event["event_time"]).c_str(), event.value("status", "").c_str(),
-                    event.value("heartbeat", "") == "true" ? " (heartbeat)" : "", event.value("topic", "").c_str(), event.value("partition", "").c_str(),
-                    event.value("offset", "").c_str());
+                    event.value("heartbeat", "") == "true" ? " (heartbeat)" : "", event.value("topic", "").c_str(),
+                    event.value("partition", "").c_str(), event.value("offset", "").c_str());
       }
       std::printf("\n");
     }
@@ -239,10 +258,13 @@ int PrintRunsAnswer(const QuestionOptions& options, const std::string& path) {
 }  // namespace
 
 void AddInstanceFlags(CLI::App* command, QuestionOptions* options) {
-  command->add_option("--url", options->instance.url, "Address of the running instance")->envname("RUNLEDGER_URL")->capture_default_str();
+  command->add_option("--url", options->instance.url, "Address of the running instance")
+      ->envname("RUNLEDGER_URL")
+      ->capture_default_str();
   command->add_option("--ca-file", options->instance.ca_file, "Certificate authority of an https instance");
   command->add_option("--user", options->instance.user, "Basic authentication: user");
-  command->add_option("--password", options->instance.password, "Basic authentication: password")->envname("RUNLEDGER_PASSWORD");
+  command->add_option("--password", options->instance.password, "Basic authentication: password")
+      ->envname("RUNLEDGER_PASSWORD");
   command->add_option("--token", options->instance.token, "Bearer token")->envname("RUNLEDGER_TOKEN");
   command->add_flag("--json", options->json, "Print the answer as JSON");
 }

@@ -8,7 +8,8 @@
 
 namespace runledger::tools {
 
-// The commands that ask: status, runs, trace. Each against a running instance, or, for history, against a warehouse file.
+// The commands that ask: status, runs, trace. Each against a running instance, or, for history, against a warehouse
+// file.
 struct QuestionOptions {
   InstanceAddress instance;
   std::string warehouse;  // a SQLite file instead of an instance
@@ -26,6 +27,6 @@ void AddInstanceFlags(CLI::App* command, QuestionOptions* options);
 
 int Status(const QuestionOptions& options);  // of all jobs, or of one with its runs
 int Runs(const QuestionOptions& options);
-int Trace(const QuestionOptions& options);   // the runs whose id holds a fragment
+int Trace(const QuestionOptions& options);  // the runs whose id holds a fragment
 
 }  // namespace runledger::tools

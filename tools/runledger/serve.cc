@@ -45,9 +45,9 @@ int Serve(const Config& config, std::shared_ptr<spdlog::logger> logger) {
     logger->critical("{}", std::string(instance.status().message()));
     return absl::IsInvalidArgument(instance.status()) ? kWrongUse : kFailed;
   }
-  logger->info("runledger {} listens on {}, reads {} from {} as group {}, writes to {}", kVersion, (*instance)->url(), config.topics.front().name +
-               (config.topics.size() > 1 ? " and others" : ""), config.brokers, config.group,
-               config.warehouse_kind == "sqlite" ? config.warehouse_path : std::string("no warehouse"));
+  logger->info("runledger {} listens on {}, reads {} from {} as group {}, writes to {}", kVersion, (*instance)->url(),
+               config.topics.front().name + (config.topics.size() > 1 ? " and others" : ""), config.brokers,
+               config.group, config.warehouse_kind == "sqlite" ? config.warehouse_path : std::string("no warehouse"));
   // Asking a cluster that is away takes its time; reading starts meanwhile.
   std::thread check([&config, logger] { CheckTopics(config, logger.get()); });
   if (absl::Status status = (*instance)->Start(); !status.ok()) {

@@ -5,7 +5,8 @@
 
 namespace runledger::tools {
 
-// A table for people: columns aligned, two blanks apart, a heading line. Cells that look like numbers stand to the right.
+// A table for people: columns aligned, two blanks apart, a heading line. Cells that look like numbers stand to the
+// right.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> heading) : rows_{std::move(heading)} {}

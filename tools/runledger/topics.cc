@@ -13,8 +13,8 @@ constexpr char kTimestampType[] = "message.timestamp.type";
 kafka::Settings ConnectionSettings(const Config& config) {
   kafka::Settings settings = {{"bootstrap.servers", config.brokers}};
   for (const auto& [name, value] : config.librdkafka) {
-    if (name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl.") || name.starts_with("socket.") ||
-        name.starts_with("broker.") || name == "client.id" || name == "debug") {
+    if (name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl.") ||
+        name.starts_with("socket.") || name.starts_with("broker.") || name == "client.id" || name == "debug") {
       settings[name] = value;
     }
   }
@@ -39,9 +39,11 @@ void CheckTopics(const Config& config, spdlog::logger* logger) {
     } else if (!type.ok()) {
       logger->warn("topic {} could not be looked at: {}", topic.name, std::string(type.status().message()));
     } else if (*type != "LogAppendTime") {
-      logger->warn("topic {} has {}={}: its times are its producers', so late events are not recognised as history by their age, and while "
-                   "this instance is behind it has no watermark. LogAppendTime is better",
-                   topic.name, kTimestampType, *type);
+      logger->warn(
+          "topic {} has {}={}: its times are its producers', so late events are not recognised as history by their "
+          "age, and while "
+          "this instance is behind it has no watermark. LogAppendTime is better",
+          topic.name, kTimestampType, *type);
     }
   }
 }

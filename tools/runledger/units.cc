@@ -13,9 +13,14 @@ struct Unit {
 };
 
 // The greatest first, so that formatting takes the shortest form.
-constexpr Unit kTimes[] = {{"d", 86'400'000'000}, {"h", 3'600'000'000}, {"m", 60'000'000}, {"s", 1'000'000}, {"ms", 1'000}, {"us", 1}};
-constexpr Unit kSizes[] = {{"GiB", int64_t{1} << 30}, {"MiB", int64_t{1} << 20}, {"KiB", int64_t{1} << 10},
-                           {"GB", 1'000'000'000},     {"MB", 1'000'000},         {"kB", 1'000},
+constexpr Unit kTimes[] = {{"d", 86'400'000'000}, {"h", 3'600'000'000}, {"m", 60'000'000},
+                           {"s", 1'000'000},      {"ms", 1'000},        {"us", 1}};
+constexpr Unit kSizes[] = {{"GiB", int64_t{1} << 30},
+                           {"MiB", int64_t{1} << 20},
+                           {"KiB", int64_t{1} << 10},
+                           {"GB", 1'000'000'000},
+                           {"MB", 1'000'000},
+                           {"kB", 1'000},
                            {"B", 1}};
 
 template <size_t N>
@@ -39,7 +44,9 @@ std::optional<int64_t> ParseSum(std::string_view text, const Unit (&units)[N]) {
     while (letters < text.size() && (text[letters] < '0' || text[letters] > '9')) ++letters;
     const Unit* unit = Find(units, text.substr(0, letters));
     int64_t part = 0;
-    if (unit == nullptr || __builtin_mul_overflow(number, unit->size, &part) || __builtin_add_overflow(total, part, &total)) return std::nullopt;
+    if (unit == nullptr || __builtin_mul_overflow(number, unit->size, &part) ||
+        __builtin_add_overflow(total, part, &total))
+      return std::nullopt;
     text.remove_prefix(letters);
   }
   return total;
@@ -75,7 +82,8 @@ std::optional<int64_t> ParseSize(std::string_view text) {
 
 std::string FormatSize(int64_t bytes) {
   for (const Unit& unit : kSizes) {
-    if (bytes >= unit.size && bytes % unit.size == 0 && unit.size > 1) return std::to_string(bytes / unit.size) + std::string(unit.name);
+    if (bytes >= unit.size && bytes % unit.size == 0 && unit.size > 1)
+      return std::to_string(bytes / unit.size) + std::string(unit.name);
   }
   return std::to_string(bytes);
 }

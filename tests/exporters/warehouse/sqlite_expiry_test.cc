@@ -75,7 +75,8 @@ TEST_F(ExpiryTest, WhatOnlyAnExpiredEventSaidGoes) {
   EXPECT_EQ(Query("SELECT data_date, phase FROM processor_run_history"), (std::vector<SqlRow>{{"2026-01-12", "p"}}));
   now_us_ = kStart + 3 * kDay;
   sink->WaitIdle();
-  EXPECT_EQ(Query("SELECT status, data_date, phase FROM processor_run_history"), (std::vector<SqlRow>{{"success", "NULL", "NULL"}}));
+  EXPECT_EQ(Query("SELECT status, data_date, phase FROM processor_run_history"),
+            (std::vector<SqlRow>{{"success", "NULL", "NULL"}}));
 }
 
 TEST_F(ExpiryTest, WhatAnotherEventStillSaysStays) {
@@ -114,7 +115,8 @@ TEST_F(ExpiryTest, FreePagesAreGivenBackAndTheFileDoesNotGrow) {
   for (int day = 0; day < 30; ++day) {
     now_us_ = kStart + day * kDay;
     std::vector<v1::Event> events;
-    for (int i = 0; i < 500; ++i) events.push_back(RunEvent("j", std::to_string(day) + "-" + std::to_string(i), v1::SUCCESS));
+    for (int i = 0; i < 500; ++i)
+      events.push_back(RunEvent("j", std::to_string(day) + "-" + std::to_string(i), v1::SUCCESS));
     Write(sink.get(), events);
     const int64_t pages = std::stoll(QueryOne("PRAGMA page_count"));
     greatest = std::max(greatest, pages);

@@ -43,7 +43,8 @@ rc::Gen<Said> AnySaid() {
   return rc::gen::exec([] {
     Said said{};
     // Running and failed meet often; the other ends now and then.
-    said.status = *rc::gen::oneOf(rc::gen::just<int>(v1::RUNNING), rc::gen::just<int>(v1::FAILED), rc::gen::inRange(0, 8));
+    said.status =
+        *rc::gen::oneOf(rc::gen::just<int>(v1::RUNNING), rc::gen::just<int>(v1::FAILED), rc::gen::inRange(0, 8));
     said.time_us = kStart + *rc::gen::inRange(0, 2) * kSecond;
     said.sequence = *rc::gen::inRange(-1, 2);
     said.date = Maybe({kDate, kDate + 1, kDate + 2});
@@ -60,12 +61,15 @@ rc::Gen<Said> AnySaid() {
 }
 
 v1::Event EventOf(const Said& said, const std::string& run_id) {
-  v1::Event event = RunEvent("job", run_id, static_cast<v1::Status>(said.status == 0 ? static_cast<int>(v1::FAILED) : said.status), said.time_us);
+  v1::Event event =
+      RunEvent("job", run_id, static_cast<v1::Status>(said.status == 0 ? static_cast<int>(v1::FAILED) : said.status),
+               said.time_us);
   v1::RunEvent& run = *event.mutable_run();
   event.set_event_id("event-" + std::to_string(100 + said.id));
   if (said.status == 0) {
     run.set_source_status(std::string(codecs::kClosedByRunledger));
-    event.set_event_id(codecs::OwnEventId(codecs::kClosedByRunledger, codecs::RunSubject("job", run_id, 0), said.time_us));
+    event.set_event_id(
+        codecs::OwnEventId(codecs::kClosedByRunledger, codecs::RunSubject("job", run_id, 0), said.time_us));
   }
   event.set_sequence(said.sequence);
   if (said.date) run.set_data_date(*said.date);
@@ -82,11 +86,14 @@ v1::Event EventOf(const Said& said, const std::string& run_id) {
 
 // The view row of the run, without its id and without what depends on when its rows were made.
 constexpr const char* kColumns =
-    "status, source_status, data_date, started_at, run_timestamp, completed_at, processed_at, duration_seconds, phase, error_message,"
+    "status, source_status, data_date, started_at, run_timestamp, completed_at, processed_at, duration_seconds, phase, "
+    "error_message,"
     " skip_reason, trigger_source, summary, refused, skipped, retry_attempt, first_event_at, last_seen_at, events";
 constexpr int kColumnCount = 19;
 
-std::string StatusWord(int status) { return std::string(codecs::StatusName(static_cast<codecs::Status>(status == 0 ? 6 : status))); }
+std::string StatusWord(int status) {
+  return std::string(codecs::StatusName(static_cast<codecs::Status>(status == 0 ? 6 : status)));
+}
 
 // The same, by folding the events one by one.
 SqlRow Fold(std::vector<Said> events) {
@@ -139,8 +146,10 @@ class MergeTest : public WarehouseTest {
  protected:
   MergeTest() : sink_(NewSink()), database_(*Database::Open({.path = path_})) {
     OpenPartition(sink_.get(), 1, kPartition);
-    view_ = *database_->Prepare(std::string("SELECT ") + kColumns + " FROM processor_run_history WHERE processor_name = 'job' AND run_id = ?1");
-    heads_ = *database_->Prepare("SELECT status, data_date, started_at FROM run_heads WHERE job_name = 'job' AND run_id = ?1");
+    view_ = *database_->Prepare(std::string("SELECT ") + kColumns +
+                                " FROM processor_run_history WHERE processor_name = 'job' AND run_id = ?1");
+    heads_ = *database_->Prepare(
+        "SELECT status, data_date, started_at FROM run_heads WHERE job_name = 'job' AND run_id = ?1");
   }
 
   // The only row of the run.
@@ -184,13 +193,17 @@ TEST_F(MergeTest, AnyOrderAndAnyRepetitionGiveTheSameRow) {
   const bool held = rc::check("view row = fold of the events", [this] {
     // Ranges are as wide as their size says, so that is set.
     const auto count = *rc::gen::resize(rc::kNominalSize, rc::gen::inRange<size_t>(1, 8));
-    std::vector<Said> events = *rc::gen::container<std::vector<Said>>(count, rc::gen::resize(rc::kNominalSize, AnySaid()));
+    std::vector<Said> events =
+        *rc::gen::container<std::vector<Said>>(count, rc::gen::resize(rc::kNominalSize, AnySaid()));
     int id = 0;
     for (Said& said : events) said.id = id++;
     // Of those that close the run at one time there is one: its id is made of that time.
     for (size_t i = 0; i < events.size(); ++i) {
       events.erase(std::remove_if(events.begin() + static_cast<ptrdiff_t>(i) + 1, events.end(),
-                                  [&](const Said& other) { return other.status == 0 && events[i].status == 0 && other.time_us == events[i].time_us; }),
+                                  [&](const Said& other) {
+                                    return other.status == 0 && events[i].status == 0 &&
+                                           other.time_us == events[i].time_us;
+                                  }),
                    events.end());
     }
     std::mt19937 random(*rc::gen::arbitrary<uint32_t>());

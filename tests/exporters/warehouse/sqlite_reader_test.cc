@@ -62,14 +62,18 @@ TEST_F(ReaderTest, RunsOfAllKindsTheNewestFirst) {
   EXPECT_EQ(RunIds({.job = {}, .status = {}, .data_date = {}, .run_id_part = {}, .limit = 2}), (Ids{"s_1", "q_1"}));
   EXPECT_EQ(RunIds({.job = "model", .status = {}, .data_date = {}, .run_id_part = {}}), Ids{"q_1"});
   EXPECT_EQ(RunIds({.job = {}, .status = "failed", .data_date = {}, .run_id_part = {}}), Ids{"p_fea26b01"});
-  EXPECT_EQ(RunIds({.job = {}, .status = {}, .data_date = "2026-01-12", .run_id_part = {}}), (Ids{"q_1", "p_fea26b01"}));
+  EXPECT_EQ(RunIds({.job = {}, .status = {}, .data_date = "2026-01-12", .run_id_part = {}}),
+            (Ids{"q_1", "p_fea26b01"}));
   EXPECT_EQ(RunIds({.job = {}, .status = {}, .data_date = {}, .run_id_part = "fea26b01"}), Ids{"p_fea26b01"});
   EXPECT_EQ(RunIds({.job = "gamebook", .status = "success", .data_date = {}, .run_id_part = {}}), Ids{});
 }
 
 TEST_F(ReaderTest, AFragmentIsNoPattern) {
-  Write(sink_.get(), {RunEvent("j", "a_b", v1::RUNNING), RunEvent("j", "axb", v1::RUNNING), RunEvent("j", "100%\\", v1::RUNNING)});
-  const auto find = [this](const char* part) { return RunIds({.job = {}, .status = {}, .data_date = {}, .run_id_part = part}); };
+  Write(sink_.get(),
+        {RunEvent("j", "a_b", v1::RUNNING), RunEvent("j", "axb", v1::RUNNING), RunEvent("j", "100%\\", v1::RUNNING)});
+  const auto find = [this](const char* part) {
+    return RunIds({.job = {}, .status = {}, .data_date = {}, .run_id_part = part});
+  };
   EXPECT_EQ(find("a_b"), Ids{"a_b"});
   EXPECT_EQ(find("%"), Ids{"100%\\"});
   EXPECT_EQ(find("\\"), Ids{"100%\\"});

@@ -24,7 +24,8 @@ constexpr const char* kWholeSchema = "SELECT type, name, sql FROM sqlite_schema 
 
 TEST_F(SchemaTest, TheFileHoldsWhatIsDeclared) {
   ASSERT_TRUE(Upgrade(path_).ok());
-  const std::vector<SqlRow> columns = Query("SELECT name, type, \"notnull\" FROM pragma_table_info('events') ORDER BY cid");
+  const std::vector<SqlRow> columns =
+      Query("SELECT name, type, \"notnull\" FROM pragma_table_info('events') ORDER BY cid");
   ASSERT_EQ(columns.size(), codecs::EventColumns().size());
   for (size_t i = 0; i < columns.size(); ++i) {
     const codecs::Column& declared = codecs::EventColumns()[i];
@@ -32,7 +33,8 @@ TEST_F(SchemaTest, TheFileHoldsWhatIsDeclared) {
     EXPECT_EQ(columns[i][2], declared.required ? "1" : "0") << declared.name;
   }
   for (const codecs::View& view : codecs::Views()) {
-    const std::vector<SqlRow> found = Query("SELECT name FROM pragma_table_info('" + std::string(view.name) + "') ORDER BY cid");
+    const std::vector<SqlRow> found =
+        Query("SELECT name FROM pragma_table_info('" + std::string(view.name) + "') ORDER BY cid");
     ASSERT_EQ(found.size(), view.columns.size()) << view.name;
     for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i][0], view.columns[i].name);
     EXPECT_TRUE(Query("SELECT * FROM " + Quoted(view.name)).empty());  // every expression is one that SQLite takes
@@ -64,8 +66,11 @@ TEST_F(SchemaTest, AMissingNullableColumnIsAdded) {
   ASSERT_TRUE(Upgrade(path_).ok());
   for (const codecs::View& view : codecs::Views()) Execute("DROP VIEW " + Quoted(view.name));
   Execute("ALTER TABLE events DROP COLUMN explained_by");
-  Execute("INSERT INTO events (ingest_date, log_time, topic, \"partition\", \"offset\", batch_index, log_epoch, ingested_at, event_id,"
-          " event_time, backfill, kind, verdict_subject) VALUES ('2026-01-12', 1, 't', 0, 0, 0, 0, 1, 'e', 1, 0, 'verdict', 'old')");
+  Execute(
+      "INSERT INTO events (ingest_date, log_time, topic, \"partition\", \"offset\", batch_index, log_epoch, "
+      "ingested_at, event_id,"
+      " event_time, backfill, kind, verdict_subject) VALUES ('2026-01-12', 1, 't', 0, 0, 0, 0, 1, 'e', 1, 0, "
+      "'verdict', 'old')");
   ASSERT_TRUE(Upgrade(path_).ok());
   EXPECT_EQ(Query("SELECT verdict_subject, explained_by FROM run_verdicts"), (std::vector<SqlRow>{{"old", "NULL"}}));
   EXPECT_EQ(QueryOne("SELECT type FROM pragma_table_info('events') WHERE name = 'explained_by'"), "TEXT");
@@ -90,7 +95,8 @@ TEST_P(DriftTest, IsRefusedWithTableColumnWantedAndFound) {
 
   const absl::Status status = Upgrade(path_);
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  for (const std::string& word : GetParam().said) EXPECT_NE(status.message().find(word), std::string::npos) << word << " in " << status;
+  for (const std::string& word : GetParam().said)
+    EXPECT_NE(status.message().find(word), std::string::npos) << word << " in " << status;
   EXPECT_NE(status.message().find(path_), std::string::npos);
   EXPECT_EQ(Query(kWholeSchema), before) << "the file was changed";
 
@@ -100,15 +106,29 @@ TEST_P(DriftTest, IsRefusedWithTableColumnWantedAndFound) {
   EXPECT_TRUE(absl::IsFailedPrecondition(OpenPartition(&sink, 1, {"t", 0}).status));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Schema, DriftTest,
-    testing::Values(
-        DriftCase{"type", "\"started_at\" INTEGER", "\"started_at\" TEXT", {"events", "started_at", "wanted INTEGER", "found TEXT"}},
-        DriftCase{"required", "\"event_id\" TEXT NOT NULL", "\"event_id\" TEXT", {"events", "event_id", "wanted TEXT NOT NULL", "found TEXT"}},
-        DriftCase{"nullable", "\"phase\" TEXT", "\"phase\" TEXT NOT NULL", {"events", "phase", "wanted TEXT", "found TEXT NOT NULL"}},
-        DriftCase{"missing", "\"log_epoch\" INTEGER NOT NULL,", "", {"events", "log_epoch", "wanted INTEGER NOT NULL", "no such column"}},
-        DriftCase{"extra", "\"phase\" TEXT", "\"phase\" TEXT,\n  \"mine\" TEXT NOT NULL", {"events", "mine", "TEXT NOT NULL"}}),
-    [](const auto& drift) { return std::string(drift.param.name); });
+INSTANTIATE_TEST_SUITE_P(Schema, DriftTest,
+                         testing::Values(DriftCase{"type",
+                                                   "\"started_at\" INTEGER",
+                                                   "\"started_at\" TEXT",
+                                                   {"events", "started_at", "wanted INTEGER", "found TEXT"}},
+                                         DriftCase{"required",
+                                                   "\"event_id\" TEXT NOT NULL",
+                                                   "\"event_id\" TEXT",
+                                                   {"events", "event_id", "wanted TEXT NOT NULL", "found TEXT"}},
+                                         DriftCase{"nullable",
+                                                   "\"phase\" TEXT",
+                                                   "\"phase\" TEXT NOT NULL",
+                                                   {"events", "phase", "wanted TEXT", "found TEXT NOT NULL"}},
+                                         DriftCase{
+                                             "missing",
+                                             "\"log_epoch\" INTEGER NOT NULL,",
+                                             "",
+                                             {"events", "log_epoch", "wanted INTEGER NOT NULL", "no such column"}},
+                                         DriftCase{"extra",
+                                                   "\"phase\" TEXT",
+                                                   "\"phase\" TEXT,\n  \"mine\" TEXT NOT NULL",
+                                                   {"events", "mine", "TEXT NOT NULL"}}),
+                         [](const auto& drift) { return std::string(drift.param.name); });
 
 TEST_F(SchemaTest, AnExtraColumnThatMayBeNullStays) {
   ASSERT_TRUE(Upgrade(path_).ok());
@@ -123,8 +143,10 @@ TEST_F(SchemaTest, AnExtraColumnThatMayBeNullStays) {
 TEST_F(SchemaTest, ViewsAndIndexesThatDifferAreMadeAnew) {
   ASSERT_TRUE(Upgrade(path_).ok());
   const std::vector<SqlRow> right = Query(kWholeSchema);
-  Execute("DROP VIEW run_verdicts; CREATE VIEW run_verdicts AS SELECT 1 AS old; DROP INDEX events_run; DROP INDEX events_kind;"
-          " CREATE INDEX events_kind ON events (kind)");
+  Execute(
+      "DROP VIEW run_verdicts; CREATE VIEW run_verdicts AS SELECT 1 AS old; DROP INDEX events_run; DROP INDEX "
+      "events_kind;"
+      " CREATE INDEX events_kind ON events (kind)");
   ASSERT_TRUE(Upgrade(path_).ok());
   EXPECT_EQ(Query(kWholeSchema), right);
 }
@@ -155,22 +177,29 @@ TEST_F(SchemaTest, SearchesUseTheirIndex) {
     return text;
   };
   const std::pair<const char*, const char*> cases[] = {
-      {"SELECT run_id FROM processor_run_history WHERE data_date = '2026-01-12' AND status = 'failed'", "run_heads_data_date (kind=? AND data_date=? AND status=?)"},
-      {"SELECT run_id, phase FROM processor_run_history WHERE data_date = '2026-01-12' AND status = 'failed' ORDER BY started_at DESC",
+      {"SELECT run_id FROM processor_run_history WHERE data_date = '2026-01-12' AND status = 'failed'",
+       "run_heads_data_date (kind=? AND data_date=? AND status=?)"},
+      {"SELECT run_id, phase FROM processor_run_history WHERE data_date = '2026-01-12' AND status = 'failed' ORDER BY "
+       "started_at DESC",
        "run_heads_data_date (kind=? AND data_date=? AND status=?)"},
       {"SELECT run_id FROM processor_run_history WHERE started_at > 1", "run_heads_started (kind=? AND started_at>?)"},
       {"SELECT run_id FROM processor_run_history WHERE processor_name = 'j'", "PRIMARY KEY (job_name=?"},
-      {"SELECT phase, events FROM processor_run_history WHERE data_date = '2026-01-12'", "events_run (run_id=? AND job_name=? AND attempt=?)"},
+      {"SELECT phase, events FROM processor_run_history WHERE data_date = '2026-01-12'",
+       "events_run (run_id=? AND job_name=? AND attempt=?)"},
       {"SELECT * FROM v_todays_scraper_summary", "run_heads_began"},
       {"SELECT run_id FROM scraper_execution_log WHERE triggered_at > 1", "run_heads_began (kind=? AND began_at>?)"},
       {"SELECT run_id FROM processor_run_history ORDER BY run_timestamp DESC LIMIT 5", "run_heads_began"},
       {"SELECT action FROM workflow_decisions", "events_kind (kind=?)"},
       {"SELECT action FROM workflow_decisions", "events_event_id (event_id=?"},
-      {"SELECT rowid FROM events WHERE ingest_date < '2026-01-12' ORDER BY ingest_date LIMIT 5", "events_ingest_date (ingest_date<?)"},
+      {"SELECT rowid FROM events WHERE ingest_date < '2026-01-12' ORDER BY ingest_date LIMIT 5",
+       "events_ingest_date (ingest_date<?)"},
   };
-  for (const auto& [sql, index] : cases) EXPECT_NE(plan(sql).find(index), std::string::npos) << sql << "\n" << plan(sql);
+  for (const auto& [sql, index] : cases)
+    EXPECT_NE(plan(sql).find(index), std::string::npos) << sql << "\n" << plan(sql);
   // What the heads hold is not looked up again.
-  const std::string counted = plan("SELECT COUNT(*), AVG(duration_seconds) FROM processor_run_history WHERE data_date > '2026' GROUP BY processor_name");
+  const std::string counted = plan(
+      "SELECT COUNT(*), AVG(duration_seconds) FROM processor_run_history WHERE data_date > '2026' GROUP BY "
+      "processor_name");
   EXPECT_EQ(counted.find("SUBQUERY"), std::string::npos) << counted;
 }
 

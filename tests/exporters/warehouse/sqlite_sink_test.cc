@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "codecs/status.h"
 #include "codecs/event.h"
+#include "codecs/status.h"
 #include "exporters/warehouse/warehouse_testing.h"
 
 namespace runledger::exporters {
@@ -47,17 +47,20 @@ TEST_F(SinkTest, RowsHeadsAndPositionAreWritten) {
   const SubmitResult result = SubmitBatch(sink.get(), 1, batch);
   ASSERT_EQ(result.kind, Kind::kDone) << result.status;
 
-  EXPECT_EQ(Query("SELECT topic, \"partition\", \"offset\", batch_index, log_epoch, event_id, kind, job_name, run_id, attempt, status,"
+  EXPECT_EQ(Query("SELECT topic, \"partition\", \"offset\", batch_index, log_epoch, event_id, kind, job_name, run_id, "
+                  "attempt, status,"
                   " sequence, backfill, event_time, log_time, ingested_at, ingest_date FROM events ORDER BY rowid"),
-            (std::vector<SqlRow>{{"runledger.events", "3", "100", "2", "4", "e1", "processor", "job", "run-1", "0", "running", "NULL", "0",
-                                  std::to_string(kStart), std::to_string(kStart + kSecond), std::to_string(kStart), "2026-01-12"},
-                                 {"runledger.events", "3", "101", "0", "4", "e2", "processor", "job", "run-1", "2", "failed", "9", "0",
-                                  std::to_string(kStart + kHour), std::to_string(kStart + kHour + kSecond), std::to_string(kStart),
-                                  "2026-01-12"}}));
+            (std::vector<SqlRow>{
+                {"runledger.events", "3", "100", "2", "4", "e1", "processor", "job", "run-1", "0", "running", "NULL",
+                 "0", std::to_string(kStart), std::to_string(kStart + kSecond), std::to_string(kStart), "2026-01-12"},
+                {"runledger.events", "3", "101", "0", "4", "e2", "processor", "job", "run-1", "2", "failed", "9", "0",
+                 std::to_string(kStart + kHour), std::to_string(kStart + kHour + kSecond), std::to_string(kStart),
+                 "2026-01-12"}}));
   EXPECT_EQ(Query("SELECT attempt, rank, status, event_id, sequence FROM run_heads ORDER BY attempt"),
             (std::vector<SqlRow>{{"0", "0", "running", "e1", "0"}, {"2", "2", "failed", "e2", "9"}}));
-  EXPECT_EQ(Query("SELECT topic, \"partition\", log_epoch, cluster_id, \"offset\", batch_index, fence, rules FROM positions"),
-            (std::vector<SqlRow>{{"runledger.events", "3", "4", "c", "105", "0", "1", "77"}}));
+  EXPECT_EQ(
+      Query("SELECT topic, \"partition\", log_epoch, cluster_id, \"offset\", batch_index, fence, rules FROM positions"),
+      (std::vector<SqlRow>{{"runledger.events", "3", "4", "c", "105", "0", "1", "77"}}));
 }
 
 TEST_F(SinkTest, ABatchWithoutRowsMovesThePosition) {
@@ -83,10 +86,12 @@ TEST_F(SinkTest, ValuesHaveTheirTypes) {
   run.set_opts("5");  // JSON, and not a number for that
   const auto sink = NewSink();
   Write(sink.get(), {event});
-  EXPECT_EQ(Query("SELECT data_date, typeof(data_date), started_at, typeof(started_at), typeof(duration_seconds), records_created,"
-                  " alert_sent, recovery, phase IS NULL, phase, summary, opts, typeof(opts), records_updated FROM events"),
-            (std::vector<SqlRow>{{"2026-01-12", "text", std::to_string(kStart - kHour), "integer", "real", "0", "0", "1", "0", "",
-                                  "{\"a\": 1}", "5", "text", "NULL"}}));
+  EXPECT_EQ(
+      Query("SELECT data_date, typeof(data_date), started_at, typeof(started_at), typeof(duration_seconds), "
+            "records_created,"
+            " alert_sent, recovery, phase IS NULL, phase, summary, opts, typeof(opts), records_updated FROM events"),
+      (std::vector<SqlRow>{{"2026-01-12", "text", std::to_string(kStart - kHour), "integer", "real", "0", "0", "1", "0",
+                            "", "{\"a\": 1}", "5", "text", "NULL"}}));
 }
 
 TEST_F(SinkTest, SecretsAreRemovedFromOpts) {
@@ -124,19 +129,24 @@ TEST_F(SinkTest, EveryBodyIsARowAndOnlyRunsHaveHeads) {
   Write(sink.get(), {decision, expected, cleanup, verdict, KindEvent(v1::SCRAPER, "s", "r", v1::RUNNING),
                      KindEvent(v1::PREDICTION, "p", "r", v1::RUNNING), RunEvent("job", "r", v1::RUNNING)});
   EXPECT_EQ(Query("SELECT kind FROM events ORDER BY rowid"),
-            (std::vector<SqlRow>{{"decision"}, {"expected"}, {"cleanup"}, {"verdict"}, {"scraper"}, {"prediction"}, {"processor"}}));
-  EXPECT_EQ(Query("SELECT kind FROM run_heads ORDER BY kind"), (std::vector<SqlRow>{{"prediction"}, {"processor"}, {"scraper"}}));
+            (std::vector<SqlRow>{
+                {"decision"}, {"expected"}, {"cleanup"}, {"verdict"}, {"scraper"}, {"prediction"}, {"processor"}}));
+  EXPECT_EQ(Query("SELECT kind FROM run_heads ORDER BY kind"),
+            (std::vector<SqlRow>{{"prediction"}, {"processor"}, {"scraper"}}));
 }
 
 TEST_F(SinkTest, OpenAnswersWithTheStoredPosition) {
   {
     const auto sink = NewSink();
     OpenPartition(sink.get(), 1, kPartition, {10, 0});
-    ASSERT_EQ(SubmitBatch(sink.get(), 1, BatchOf(kPartition, {10, 0}, {RunEvent("j", "r", v1::RUNNING)})).kind, Kind::kDone);
+    ASSERT_EQ(SubmitBatch(sink.get(), 1, BatchOf(kPartition, {10, 0}, {RunEvent("j", "r", v1::RUNNING)})).kind,
+              Kind::kDone);
   }
   const auto sink = NewSink();
-  EXPECT_EQ(OpenPartition(sink.get(), 2, kPartition, {10, 0}).position, (Position{11, 0})) << "rows are ahead of the commit";
-  EXPECT_EQ(OpenPartition(sink.get(), 3, kPartition, {99, 0}).position, (Position{11, 0})) << "rows are behind the commit";
+  EXPECT_EQ(OpenPartition(sink.get(), 2, kPartition, {10, 0}).position, (Position{11, 0}))
+      << "rows are ahead of the commit";
+  EXPECT_EQ(OpenPartition(sink.get(), 3, kPartition, {99, 0}).position, (Position{11, 0}))
+      << "rows are behind the commit";
   EXPECT_EQ(OpenPartition(sink.get(), 4, {"runledger.events", 4}, {7, 1}).position, (Position{7, 1})) << "unknown";
 }
 
@@ -151,28 +161,35 @@ TEST_F(SinkTest, ANewLogStartsWhereItWasAccepted) {
   const SinkOpened other = OpenPartition(sink.get(), 4, kPartition, {3, 0}, OfLog(2, "c"));
   EXPECT_TRUE(absl::IsFailedPrecondition(other.status)) << other.status;
   // Neither took the partition away from its owner.
-  EXPECT_EQ(SubmitBatch(sink.get(), 2, BatchOf(kPartition, {3, 0}, {RunEvent("j", "r", v1::RUNNING)}, 2)).kind, Kind::kDone);
+  EXPECT_EQ(SubmitBatch(sink.get(), 2, BatchOf(kPartition, {3, 0}, {RunEvent("j", "r", v1::RUNNING)}, 2)).kind,
+            Kind::kDone);
 }
 
 TEST_F(SinkTest, WhoeverOpensLastOwnsThePartition) {
   const auto first = NewSink();
   const auto second = NewSink();  // another process, as far as SQLite is concerned
   OpenPartition(first.get(), 1, kPartition);
-  ASSERT_EQ(SubmitBatch(first.get(), 1, BatchOf(kPartition, {0, 0}, {RunEvent("j", "a", v1::RUNNING)})).kind, Kind::kDone);
+  ASSERT_EQ(SubmitBatch(first.get(), 1, BatchOf(kPartition, {0, 0}, {RunEvent("j", "a", v1::RUNNING)})).kind,
+            Kind::kDone);
 
   EXPECT_EQ(OpenPartition(second.get(), 2, kPartition).position, (Position{1, 0}));
-  const SubmitResult fenced = SubmitBatch(first.get(), 1, BatchOf(kPartition, {1, 0}, {RunEvent("j", "b", v1::RUNNING)}));
+  const SubmitResult fenced =
+      SubmitBatch(first.get(), 1, BatchOf(kPartition, {1, 0}, {RunEvent("j", "b", v1::RUNNING)}));
   EXPECT_EQ(fenced.kind, Kind::kFenced);
   EXPECT_NE(fenced.status.message().find("fence"), std::string::npos);
-  EXPECT_EQ(SubmitBatch(first.get(), 1, BatchOf(kPartition, {2, 0}, {RunEvent("j", "c", v1::RUNNING)})).kind, Kind::kStopped);
-  EXPECT_EQ(SubmitBatch(first.get(), 1, BatchOf(kPartition, {1, 0}, {RunEvent("j", "b", v1::RUNNING)})).kind, Kind::kFenced);
+  EXPECT_EQ(SubmitBatch(first.get(), 1, BatchOf(kPartition, {2, 0}, {RunEvent("j", "c", v1::RUNNING)})).kind,
+            Kind::kStopped);
+  EXPECT_EQ(SubmitBatch(first.get(), 1, BatchOf(kPartition, {1, 0}, {RunEvent("j", "b", v1::RUNNING)})).kind,
+            Kind::kFenced);
 
-  EXPECT_EQ(SubmitBatch(second.get(), 2, BatchOf(kPartition, {1, 0}, {RunEvent("j", "d", v1::RUNNING)})).kind, Kind::kDone);
+  EXPECT_EQ(SubmitBatch(second.get(), 2, BatchOf(kPartition, {1, 0}, {RunEvent("j", "d", v1::RUNNING)})).kind,
+            Kind::kDone);
   EXPECT_EQ(Query("SELECT run_id FROM events ORDER BY rowid"), (std::vector<SqlRow>{{"a"}, {"d"}}));
 
   // Back again: it opens anew.
   EXPECT_EQ(OpenPartition(first.get(), 3, kPartition).position, (Position{2, 0}));
-  EXPECT_EQ(SubmitBatch(first.get(), 3, BatchOf(kPartition, {2, 0}, {RunEvent("j", "e", v1::RUNNING)})).kind, Kind::kDone);
+  EXPECT_EQ(SubmitBatch(first.get(), 3, BatchOf(kPartition, {2, 0}, {RunEvent("j", "e", v1::RUNNING)})).kind,
+            Kind::kDone);
   EXPECT_EQ(QueryOne("SELECT fence FROM positions"), "3");
 }
 
@@ -191,16 +208,20 @@ TEST_F(SinkTest, RowsThatDoNotFollowOnAreStopped) {
   EXPECT_EQ(gap.kind, Kind::kStopped);
   EXPECT_NE(gap.status.message().find("stands at 10 "), std::string::npos) << gap.status;
   OpenPartition(sink.get(), 2, kPartition, {10, 0});
-  EXPECT_EQ(SubmitBatch(sink.get(), 2, BatchOf(kPartition, {10, 0}, {RunEvent("j", "a", v1::RUNNING)}, /*epoch=*/1)).kind, Kind::kStopped);
+  EXPECT_EQ(
+      SubmitBatch(sink.get(), 2, BatchOf(kPartition, {10, 0}, {RunEvent("j", "a", v1::RUNNING)}, /*epoch=*/1)).kind,
+      Kind::kStopped);
   EXPECT_EQ(QueryOne("SELECT COUNT(*) FROM events"), "0");
 }
 
 TEST_F(SinkTest, WhatIsNotOpenIsStopped) {
   const auto sink = NewSink();
-  EXPECT_EQ(SubmitBatch(sink.get(), 9, BatchOf(kPartition, {}, {RunEvent("j", "a", v1::RUNNING)})).kind, Kind::kStopped);
+  EXPECT_EQ(SubmitBatch(sink.get(), 9, BatchOf(kPartition, {}, {RunEvent("j", "a", v1::RUNNING)})).kind,
+            Kind::kStopped);
   OpenPartition(sink.get(), 1, kPartition);
   sink->Close(kPartition, 1);
-  EXPECT_EQ(SubmitBatch(sink.get(), 1, BatchOf(kPartition, {}, {RunEvent("j", "a", v1::RUNNING)})).kind, Kind::kStopped);
+  EXPECT_EQ(SubmitBatch(sink.get(), 1, BatchOf(kPartition, {}, {RunEvent("j", "a", v1::RUNNING)})).kind,
+            Kind::kStopped);
 }
 
 TEST_F(SinkTest, SeveralSubmissionsAreAnsweredInOrder) {
@@ -213,7 +234,8 @@ TEST_F(SinkTest, SeveralSubmissionsAreAnsweredInOrder) {
     const uint64_t submission = next_submission_++;
     expected.push_back(submission);
     const TopicPartition& partition = i % 2 == 0 ? kPartition : other;
-    sink->Submit(i % 2 == 0 ? 1 : 2, submission, BatchOf(partition, {i / 2, 0}, {RunEvent("j", std::to_string(i), v1::RUNNING)}));
+    sink->Submit(i % 2 == 0 ? 1 : 2, submission,
+                 BatchOf(partition, {i / 2, 0}, {RunEvent("j", std::to_string(i), v1::RUNNING)}));
   }
   sink->Close(kPartition, 1);
   sink->Stop();
@@ -240,19 +262,22 @@ TEST_F(SinkTest, AfterAFailureNothingLaterIsWrittenUntilItComesAgain) {
   sink->Submit(1, 5, BatchOf(kPartition, {1, 0}, {RunEvent("j", "later", v1::RUNNING)}));
   sink->WaitIdle();
   EXPECT_EQ(recorder_.result(1).kind, Kind::kStopped);
-  EXPECT_NE(recorder_.result(1).status.message().find("runledger.events[3] at 0+1"), std::string::npos) << recorder_.result(1).status;
+  EXPECT_NE(recorder_.result(1).status.message().find("runledger.events[3] at 0+1"), std::string::npos)
+      << recorder_.result(1).status;
   EXPECT_EQ(recorder_.result(2).kind, Kind::kStopped);
   EXPECT_EQ(recorder_.result(3).kind, Kind::kDone);
   EXPECT_EQ(recorder_.result(4).kind, Kind::kDone);
   EXPECT_EQ(recorder_.result(5).kind, Kind::kDone);
-  EXPECT_EQ(Query("SELECT run_id FROM events ORDER BY \"partition\", \"offset\""), (std::vector<SqlRow>{{"again"}, {"later"}, {"other"}}));
+  EXPECT_EQ(Query("SELECT run_id FROM events ORDER BY \"partition\", \"offset\""),
+            (std::vector<SqlRow>{{"again"}, {"later"}, {"other"}}));
   EXPECT_EQ(QueryOne("SELECT COUNT(*) FROM run_heads"), "3");
 }
 
 TEST_F(SinkTest, RunIdsAreFoundByAnyPart) {
   const auto sink = NewSink();
-  Write(sink.get(), {RunEvent("PlayerGameSummaryProcessor", "PlayerGameSummaryProcessor_20260112_113008_fea26b01", v1::FAILED),
-                     RunEvent("PlayerGameSummaryProcessor", "PlayerGameSummaryProcessor_20260112_113008_d1cb5a05", v1::FAILED)});
+  Write(sink.get(),
+        {RunEvent("PlayerGameSummaryProcessor", "PlayerGameSummaryProcessor_20260112_113008_fea26b01", v1::FAILED),
+         RunEvent("PlayerGameSummaryProcessor", "PlayerGameSummaryProcessor_20260112_113008_d1cb5a05", v1::FAILED)});
   EXPECT_EQ(Query("SELECT run_id, status FROM processor_run_history WHERE run_id LIKE '%fea26b01%'"),
             (std::vector<SqlRow>{{"PlayerGameSummaryProcessor_20260112_113008_fea26b01", "failed"}}));
 }
@@ -274,7 +299,8 @@ double ValueOf(ingest::OwnMetrics& metrics, const std::string& name) {
 TEST_F(SinkTest, MetricsCountDurableRows) {
   const auto sink = NewSink();
   OpenPartition(sink.get(), 1, kPartition);
-  SubmitBatch(sink.get(), 1, BatchOf(kPartition, {}, {RunEvent("j", "a", v1::RUNNING), RunEvent("j", "b", v1::RUNNING)}));
+  SubmitBatch(sink.get(), 1,
+              BatchOf(kPartition, {}, {RunEvent("j", "a", v1::RUNNING), RunEvent("j", "b", v1::RUNNING)}));
   SubmitBatch(sink.get(), 1, BatchOf(kPartition, {99, 0}, {RunEvent("j", "c", v1::RUNNING)}));
   EXPECT_EQ(ValueOf(metrics_, "runledger_warehouse_rows_total"), 2);
   EXPECT_EQ(ValueOf(metrics_, "runledger_warehouse_rows_in_flight"), 0);

@@ -86,7 +86,9 @@ TEST_F(TroubleTest, NothingOvertakesAFailedSubmission) {
   sink->SetPageLimit(1);
   ExpectStopped(SubmitNext(sink.get(), 100), {"SQLITE_FULL"});
   sink->SetPageLimit(0);
-  ExpectStopped(SubmitBatch(sink.get(), 1, BatchOf(kPartition, {offset_ + 100, 0}, {RunEvent("j", "later", v1::RUNNING)})), {"come again from 100"});
+  ExpectStopped(
+      SubmitBatch(sink.get(), 1, BatchOf(kPartition, {offset_ + 100, 0}, {RunEvent("j", "later", v1::RUNNING)})),
+      {"come again from 100"});
   EXPECT_EQ(SubmitNext(sink.get(), 100).kind, Kind::kDone);
   EXPECT_EQ(SubmitNext(sink.get(), 1).kind, Kind::kDone);
   ExpectWhole();
@@ -111,7 +113,8 @@ TEST_F(TroubleTest, ATransactionOfSeveralIsGivenUpWhole) {
   sink->Submit(2, 6, BatchOf(other, {1, 0}, many));
   recorder_.Release();
   sink->WaitIdle();
-  for (const uint64_t submission : {2, 3, 4, 5, 6}) EXPECT_EQ(recorder_.result(submission).kind, Kind::kStopped) << submission;
+  for (const uint64_t submission : {2, 3, 4, 5, 6})
+    EXPECT_EQ(recorder_.result(submission).kind, Kind::kStopped) << submission;
   EXPECT_EQ(Query("SELECT run_id FROM events"), (std::vector<SqlRow>{{"first"}}));
 
   sink->SetPageLimit(0);
@@ -121,7 +124,8 @@ TEST_F(TroubleTest, ATransactionOfSeveralIsGivenUpWhole) {
   sink->Submit(2, 10, BatchOf(other, {0, 0}, many));
   sink->WaitIdle();
   EXPECT_EQ(recorder_.result(7).kind, Kind::kStopped);
-  for (const uint64_t submission : {8, 9, 10}) EXPECT_EQ(recorder_.result(submission).kind, Kind::kDone) << recorder_.result(submission).status;
+  for (const uint64_t submission : {8, 9, 10})
+    EXPECT_EQ(recorder_.result(submission).kind, Kind::kDone) << recorder_.result(submission).status;
   EXPECT_EQ(QueryOne("SELECT COUNT(*) FROM events"), "6002");
 }
 

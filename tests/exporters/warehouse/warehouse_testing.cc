@@ -34,7 +34,8 @@ v1::Event KindEvent(v1::Kind kind, const std::string& job, const std::string& ru
   return event;
 }
 
-std::shared_ptr<RowBatch> BatchOf(const TopicPartition& partition, const Position& from, const std::vector<v1::Event>& events, int64_t epoch) {
+std::shared_ptr<RowBatch> BatchOf(const TopicPartition& partition, const Position& from,
+                                  const std::vector<v1::Event>& events, int64_t epoch) {
   const codecs::EventDecoder decoder{codecs::Limits{}};
   const codecs::RowEncoder encoder{codecs::SecretNames{}};
   auto batch = std::make_shared<RowBatch>(partition, epoch, from);
@@ -81,7 +82,9 @@ SubmitResult Recorder::result(uint64_t submission) const {
   const std::lock_guard lock(mutex_);
   const auto at = results_.find(submission);
   EXPECT_NE(at, results_.end()) << "no answer to submission " << submission;
-  return at == results_.end() ? SubmitResult{.kind = SubmitResult::Kind::kStopped, .refused = {}, .status = absl::UnknownError("no answer")}
+  return at == results_.end() ? SubmitResult{.kind = SubmitResult::Kind::kStopped,
+                                             .refused = {},
+                                             .status = absl::UnknownError("no answer")}
                               : at->second;
 }
 
@@ -136,8 +139,8 @@ std::unique_ptr<SqliteSink> WarehouseTest::NewSink(const SqliteOptions& options)
   return sink;
 }
 
-SinkOpened WarehouseTest::OpenPartition(SqliteSink* sink, Tenure tenure, const TopicPartition& partition, const Position& committed,
-                                        const CommitMetadata& metadata) {
+SinkOpened WarehouseTest::OpenPartition(SqliteSink* sink, Tenure tenure, const TopicPartition& partition,
+                                        const Position& committed, const CommitMetadata& metadata) {
   sink->Open(partition, tenure, committed, metadata);
   sink->WaitIdle();
   return recorder_.opened(tenure);

@@ -26,7 +26,8 @@ inline constexpr int32_t kDate = 20'465;                    // 2026-01-12
 
 // A run event with the fields that every one has.
 v1::Event RunEvent(const std::string& job, const std::string& run, v1::Status status, int64_t time_us = kStart);
-v1::Event KindEvent(v1::Kind kind, const std::string& job, const std::string& run, v1::Status status, int64_t time_us = kStart);
+v1::Event KindEvent(v1::Kind kind, const std::string& job, const std::string& run, v1::Status status,
+                    int64_t time_us = kStart);
 
 // Rows for the events, one record each from `from` on, judged as the pipeline judges them.
 std::shared_ptr<ingest::RowBatch> BatchOf(const ingest::TopicPartition& partition, const ingest::Position& from,
@@ -36,7 +37,8 @@ std::shared_ptr<ingest::RowBatch> BatchOf(const ingest::TopicPartition& partitio
 class Recorder : public ingest::RowSinkListener {
  public:
   void OnSinkOpened(const ingest::TopicPartition& partition, ingest::Tenure tenure, ingest::SinkOpened opened) override;
-  void OnSubmitted(const ingest::TopicPartition& partition, ingest::Tenure tenure, uint64_t submission, ingest::SubmitResult result) override;
+  void OnSubmitted(const ingest::TopicPartition& partition, ingest::Tenure tenure, uint64_t submission,
+                   ingest::SubmitResult result) override;
 
   ingest::SinkOpened opened(ingest::Tenure tenure) const;
   ingest::SubmitResult result(uint64_t submission) const;  // fails the test if there was no answer
@@ -72,7 +74,8 @@ class WarehouseTest : public testing::Test {
   ingest::SinkOpened OpenPartition(SqliteSink* sink, ingest::Tenure tenure, const ingest::TopicPartition& partition,
                                    const ingest::Position& committed = {}, const ingest::CommitMetadata& metadata = {});
   // Submits, and waits for the answer.
-  ingest::SubmitResult SubmitBatch(SqliteSink* sink, ingest::Tenure tenure, std::shared_ptr<const ingest::RowBatch> rows);
+  ingest::SubmitResult SubmitBatch(SqliteSink* sink, ingest::Tenure tenure,
+                                   std::shared_ptr<const ingest::RowBatch> rows);
   // Writes the events to a fresh partition of the sink.
   void Write(SqliteSink* sink, const std::vector<v1::Event>& events);
 
