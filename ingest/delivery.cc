@@ -217,8 +217,15 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
     fold_before_ = {applied_, last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1,
                     codecs::Hex(codecs::HashBytes(last.value))};
   }
-  watermark_.OnApplied(applied_.offset, append_time_us);
+  watermark_.OnApplied(Passed(), append_time_us);
   NoteProgress(began);
+  Settle(now);
+}
+
+void Delivery::OnReadToEnd(Reader reader, int64_t offset, const Moment& now) {
+  if (released_ || revoking_ || reader != Reader::kFold || !reading_) return;
+  passed_ = std::max(passed_, offset);
+  watermark_.OnApplied(Passed(), -1);
   Settle(now);
 }
 
@@ -255,6 +262,7 @@ void Delivery::OnReadError(Reader reader, const absl::Status& status, const Mome
 void Delivery::OnLogEnd(int64_t start, int64_t end, const Moment& asked, int64_t time_us, const Moment& now) {
   if (released_) return;
   if (start >= 0) log_start_ = start;
+  if (reading_) watermark_.OnApplied(Passed(), -1);  // nothing may have come yet: the partition may be empty
   if (end >= 0) {
     log_end_ = std::max(log_end_, end);
     if (!shown_ && !show_at_) show_at_ = end;
@@ -365,7 +373,7 @@ void Delivery::Settle(const Moment& now) {
 
 void Delivery::Publish(const Moment& now) {
   const bool was_shown = shown_;
-  if (!shown_ && show_at_ && applied_.offset >= *show_at_) {
+  if (!shown_ && show_at_ && Passed() >= *show_at_) {
     shown_ = true;
     if (state_lost_) {
       shard_->LoseCounters();
@@ -381,7 +389,7 @@ void Delivery::Publish(const Moment& now) {
   positions.log_end_offset = log_end_;
   positions.caught_up = watermark_.CaughtUp(now.mono_us);
   positions.shown = shown_;
-  positions.restore_remaining = shown_ || !show_at_ ? 0 : std::max<int64_t>(*show_at_ - applied_.offset, 0);
+  positions.restore_remaining = shown_ || !show_at_ ? 0 : std::max<int64_t>(*show_at_ - Passed(), 0);
   if (shard_->Publish(positions)) published_mono_us_ = now.mono_us;
 }
 

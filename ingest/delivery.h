@@ -80,6 +80,8 @@ class Delivery : private codecs::EventVisitor {
   void OnAssigned(const Moment& now);
   // Records in log order; those that are known already are passed over.
   void OnRecords(Reader reader, std::span<const Record> records, const Moment& now);
+  // The reader reached the end of the log: there is no record between those it gave and `offset`.
+  void OnReadToEnd(Reader reader, int64_t offset, const Moment& now);
   // The reader stopped: OutOfRange: the log does not have its position any more.
   void OnReadError(Reader reader, const absl::Status& status, const Moment& now);
   // Start and end of the log, as the leader named them when it was asked. `time_us`: see Watermark::OnEnd.
@@ -148,6 +150,8 @@ class Delivery : private codecs::EventVisitor {
   codecs::RecordDecoder decoder_;
   RowCursor cursor_;
   Watermark watermark_;
+  int64_t passed_ = 0;  // the reader was at this offset: below it are no more records
+  int64_t Passed() const { return std::max(passed_, applied_.offset); }
 
   // The fold.
   std::shared_ptr<aggregators::Shard> shard_;

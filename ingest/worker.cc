@@ -169,6 +169,7 @@ bool Worker::DrainOnce(Slot& slot, Reader reader) {
   }
   const Moment now = clock_->Now();
   if (!records_.empty()) slot.delivery->OnRecords(reader, records_, now);
+  if (batch_.end_of_log().has_value()) slot.delivery->OnReadToEnd(reader, *batch_.end_of_log(), now);
   const absl::Status error = batch_.error();
   batch_.Clear();  // at once: it holds whole fetch buffers
   if (!error.ok()) slot.delivery->OnReadError(reader, error, now);

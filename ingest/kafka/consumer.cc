@@ -16,7 +16,7 @@ constexpr std::pair<const char*, const char*> kFixed[] = {
     {"enable.auto.commit", "false"},
     {"enable.auto.offset.store", "false"},
     {"auto.offset.reset", "error"},
-    {"enable.partition.eof", "false"},
+    {"enable.partition.eof", "true"},
 };
 
 constexpr std::pair<const char*, const char*> kDefaults[] = {
@@ -59,6 +59,7 @@ MessageBatch::~MessageBatch() = default;
 void MessageBatch::Clear() {
   messages_.clear();
   error_ = absl::OkStatus();
+  end_of_log_.reset();
   raw_->Destroy();
 }
 
@@ -79,6 +80,10 @@ void PartitionQueue::Drain(size_t max, int timeout_ms, MessageBatch* batch) {
   raw.headers.clear();
   raw.headers_of.clear();
   for (const rd_kafka_message_t* message : raw.messages) {
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      batch->end_of_log_ = message->offset;
+      continue;
+    }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       batch->error_ =
           ToStatus(message->err, ToString(impl_->partition) + " at offset " + std::to_string(message->offset));

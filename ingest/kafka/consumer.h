@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +24,9 @@ class MessageBatch {
   std::span<const MessageView> messages() const { return messages_; }
   // Set if the partition reported an error behind the messages: OutOfRange: the position is not in the log any more.
   const absl::Status& error() const { return error_; }
+  // Set if the reader reached the end of the log: the offset that it will read next. It may lie behind the last record:
+  // the marks of transactions take offsets too.
+  std::optional<int64_t> end_of_log() const { return end_of_log_; }
   void Clear();
 
  private:
@@ -31,6 +35,7 @@ class MessageBatch {
   std::unique_ptr<Raw> raw_;
   std::vector<MessageView> messages_;
   absl::Status error_;
+  std::optional<int64_t> end_of_log_;
 };
 
 // The fetch queue of one assigned partition, apart from the client's other queues: what is not drained is not fetched

@@ -582,6 +582,26 @@ TEST_F(DeliveryTest, TheWatermarkStandsStillWhileTheLeaderIsSilent) {
   EXPECT_EQ(Published().watermark_us, asked) << "silence proves nothing";
 }
 
+TEST_F(DeliveryTest, AnEmptyPartitionIsCaughtUpOnceTheLeaderSaysSo) {
+  Make({.log_start = 0, .log_end = 0});
+  EXPECT_FALSE(Published().caught_up);
+  const int64_t asked = now_.wall_us;
+  delivery_->OnLogEnd(0, 0, now_, asked, now_);
+  EXPECT_TRUE(Published().caught_up);
+  EXPECT_EQ(Published().watermark_us, asked);
+}
+
+TEST_F(DeliveryTest, TheMarkOfATransactionBehindTheLastRecordKeepsNobodyBehind) {
+  Make({.log_start = 0, .log_end = 2});
+  ReadAt(0, Event(0), kStart);
+  delivery_->OnLogEnd(0, 2, now_, now_.wall_us, now_);
+  EXPECT_FALSE(Published().caught_up) << "a record may be there still";
+  delivery_->OnReadToEnd(Reader::kFold, 2, now_);
+  EXPECT_TRUE(Published().caught_up);
+  EXPECT_TRUE(Published().shown);
+  EXPECT_EQ(Published().applied_offset, 1) << "the next record to be folded, whatever its offset";
+}
+
 TEST_F(DeliveryTest, ARunIsStaleAtTheWatermarkAndNotBefore) {
   Make({.log_start = 0, .log_end = 1});
   ReadAt(0, Event(0), kStart);
