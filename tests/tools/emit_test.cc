@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
 #include <unistd.h>
+#include <chrono>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
@@ -203,6 +205,15 @@ TEST_F(EmitTest, LinesAreSentOneByOne) {
   EXPECT_EQ(sink_.events[1].run().status(), v1::NO_DATA);
   EXPECT_EQ(sink_.events[2].decision().workflow(), "w");
   EXPECT_NE(sink_.events[0].event_id(), sink_.events[1].event_id());
+}
+
+TEST_F(EmitTest, ALineWithoutATimeHappensNow) {
+  const int64_t before =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  EXPECT_EQ(Lines(R"({"run": {"job_name": "j", "run_id": "1", "status": "running"}})").status, 0);
+  ASSERT_EQ(sink_.events.size(), 1);
+  EXPECT_GE(sink_.events[0].event_time_us(), before);
 }
 
 TEST_F(EmitTest, BadLinesAreNamedAndTheOthersSent) {

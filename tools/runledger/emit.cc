@@ -12,6 +12,8 @@
 #include "codecs/json.h"
 #include "codecs/json_event.h"
 #include "codecs/row.h"
+#include "codecs/wire.h"
+#include "runledger/v1/event.pb.h"
 #include "tools/runledger/json_object.h"
 #include "tools/runledger/line_reader.h"
 
@@ -43,8 +45,16 @@ class Reader {
     codecs::ColumnRefusal refused;
     codecs::Rejection rejection;
     if (error_ = codecs::JsonError(json, limits_.json_depth, &too_deep); !error_.empty()) return false;
-    if (!codecs::JsonToEvent(json, limits_.json_depth, &wire_, &refused, &rejection) ||
-        !decoder_.Decode(wire_, WallUs(), &event_, &rejection)) {
+    if (!codecs::JsonToEvent(json, limits_.json_depth, &wire_, &refused, &rejection)) {
+      error_ = rejection.text;
+      return false;
+    }
+    // An event without a time happens now. A field that comes later on the wire counts, so its own time would.
+    std::string stamped;
+    const int64_t now_us = WallUs();
+    codecs::WireWriter(&stamped).Int64(v1::Event::kEventTimeUsFieldNumber, now_us);
+    wire_.insert(0, stamped);
+    if (!decoder_.Decode(wire_, now_us, &event_, &rejection)) {
       error_ = rejection.text;
       return false;
     }

@@ -37,7 +37,8 @@ absl::StatusOr<std::unique_ptr<Sink>> AsSink(absl::StatusOr<std::unique_ptr<T>> 
 
 absl::Status ReadTimes(const Flags& flags, GenerateOptions* options) {
   const auto span = ParseDuration(flags.span);
-  if (!span.has_value() || *span <= 0) return absl::InvalidArgumentError(absl::StrCat("--span: \"", flags.span, "\" is not a duration like 6h"));
+  if (!span.has_value() || *span <= 0)
+    return absl::InvalidArgumentError(absl::StrCat("--span: \"", flags.span, "\" is not a duration like 6h"));
   options->span_us = *span;
   if (flags.start.empty()) {
     options->start_us = ingest::MachineClock().Now().wall_us - *span;
@@ -45,7 +46,8 @@ absl::Status ReadTimes(const Flags& flags, GenerateOptions* options) {
   }
   const auto start = codecs::ParseRfc3339(flags.start);
   if (!start.has_value()) {
-    return absl::InvalidArgumentError(absl::StrCat("--start: \"", flags.start, "\" is not a time like 2026-01-12T11:30:08Z"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--start: \"", flags.start, "\" is not a time like 2026-01-12T11:30:08Z"));
   }
   options->start_us = *start;
   return absl::OkStatus();
@@ -84,7 +86,8 @@ absl::Status Run(const Flags& flags) {
     if (!file.flush().good()) return absl::UnknownError(absl::StrCat("cannot write --ledger ", flags.ledger));
   }
   std::printf("%lld events of %d jobs, seed %llu, into %s\n", static_cast<long long>(options.events), options.jobs,
-              static_cast<unsigned long long>(options.seed), flags.out.empty() ? topic.name.c_str() : flags.out.c_str());
+              static_cast<unsigned long long>(options.seed),
+              flags.out.empty() ? topic.name.c_str() : flags.out.c_str());
   return absl::OkStatus();
 }
 
@@ -93,24 +96,31 @@ absl::Status Run(const Flags& flags) {
 void AddGenerate(CLI::App* app, int* status) {
   auto flags = std::make_shared<Flags>();
   GenerateOptions& options = flags->options;
-  CLI::App* command = app->add_subcommand("generate", "Send realistic run events, bad ones among them, and say what must come out of them");
+  CLI::App* command = app->add_subcommand(
+      "generate", "Send realistic run events, bad ones among them, and say what must come out of them");
   flags->log.Add(command);
   command->add_option("--out", flags->out, "File for the records, instead of the topic");
-  command->add_option("--ledger", flags->ledger, "File for the ledger (JSON): rows, dead letters and counters that must come out");
+  command->add_option("--ledger", flags->ledger,
+                      "File for the ledger (JSON): rows, dead letters and counters that must come out");
   command->add_option("--seed", options.seed, "Equal seeds give equal records")->capture_default_str();
   command->add_option("--events", options.events, "How many, good and bad together")->capture_default_str();
   command->add_option("--jobs", options.jobs, "Jobs; the first is the busiest")->capture_default_str();
   command->add_option("--partitions", options.partitions, "Partitions that are used")->capture_default_str();
   command->add_option("--rate", options.rate, "Events a second; 0: as fast as they are taken")->capture_default_str();
-  command->add_option("--start", flags->start, "First event's time, e.g. 2026-01-12T11:30:08Z; without it --span before now");
+  command->add_option("--start", flags->start,
+                      "First event's time, e.g. 2026-01-12T11:30:08Z; without it --span before now");
   command->add_option("--span", flags->span, "Time over which the events are spread")->capture_default_str();
-  command->add_option("--timestamps", flags->timestamps, "Who stamps the records: as the topic has it, the broker, or the events' times")
+  command
+      ->add_option("--timestamps", flags->timestamps,
+                   "Who stamps the records: as the topic has it, the broker, or the events' times")
       ->check(CLI::IsMember({"auto", "log-append", "create"}))
       ->capture_default_str();
   command->add_option("--bad", options.bad, "Share of events that must be refused")->capture_default_str();
-  command->add_option("--refused", options.refused, "Share of good events with a value that no column holds")->capture_default_str();
+  command->add_option("--refused", options.refused, "Share of good events with a value that no column holds")
+      ->capture_default_str();
   command->add_option("--duplicates", options.duplicates, "Share of events sent again")->capture_default_str();
-  command->add_option("--disorder", options.disorder, "Share of events seconds behind their successors")->capture_default_str();
+  command->add_option("--disorder", options.disorder, "Share of events seconds behind their successors")
+      ->capture_default_str();
   command->add_option("--late", options.late, "Share of events minutes to hours late")->capture_default_str();
   command->add_option("--backfill", options.backfill, "Share of runs that are history")->capture_default_str();
   command->add_option("--crashes", options.crashes, "Share of runs that never end")->capture_default_str();

@@ -11,7 +11,7 @@ namespace runledger::tools {
 
 // Flags of commands that write to the log: where it is, over what the configuration says.
 struct LogFlags {
-  std::string config;   // file
+  std::string config;  // file
   std::string brokers;
   std::string topic;
 
