@@ -37,9 +37,10 @@ void Shard::ArmFor(const Job& job, RunTable::Ref ref) {
 void Shard::Judge(Job& job, OpenRun& run) {
   if (watermark_us_ == kNever) return;
   const JobPolicy& policy = *job.policy;
-  SetVerdicts(job, run, watermark_us_ - LastSignOfLife(run) > policy.stale_after_us,
-              run.heartbeat && watermark_us_ - run.last_event_us > policy.heartbeat_silent_after_us,
-              policy.max_runtime_us > 0 && watermark_us_ - run.start_us > policy.max_runtime_us);
+  // A limit added to the run's time, never a difference: the watermark may lie anywhere, limits are bounded.
+  SetVerdicts(job, run, watermark_us_ > LastSignOfLife(run) + policy.stale_after_us,
+              run.heartbeat && watermark_us_ > run.last_event_us + policy.heartbeat_silent_after_us,
+              policy.max_runtime_us > 0 && watermark_us_ > run.start_us + policy.max_runtime_us);
 }
 
 void Shard::SetVerdicts(Job& job, OpenRun& run, bool stale, bool silent, bool timed_out) {
