@@ -95,7 +95,9 @@ struct ShardPositions {
   int64_t log_end_offset = -1;
   int64_t watermark_us = kNever;
   int64_t log_time_us = kNever;
-  int64_t restore_remaining = 0;  // records until the series may be shown
+  int64_t restore_remaining = 0;      // records until the series may be shown
+  int64_t snapshot_time_us = kNever;  // when the newest snapshot of this owner was durable, by the time of day
+  int64_t snapshot_bytes = -1;        // its size as it is kept; -1: none yet
   bool caught_up = false;
   bool shown = false;  // false: series would go back behind what was shown before
 };

@@ -387,6 +387,8 @@ void Delivery::Publish(const Moment& now) {
   positions.acked_offset = cursor_.acked().offset;
   positions.log_start_offset = log_start_;
   positions.log_end_offset = log_end_;
+  positions.snapshot_time_us = snapshot_time_us_;
+  positions.snapshot_bytes = snapshot_bytes_;
   positions.caught_up = watermark_.CaughtUp(now.mono_us);
   positions.shown = shown_;
   positions.restore_remaining = shown_ || !show_at_ ? 0 : std::max<int64_t>(*show_at_ - Passed(), 0);

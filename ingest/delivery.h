@@ -91,7 +91,7 @@ class Delivery : private codecs::EventVisitor {
   void OnLost();
 
   void OnSnapshotLoaded(absl::StatusOr<Snapshot> snapshot, const Moment& now);
-  void OnSnapshotSaved(uint64_t save, const absl::StatusOr<std::string>& pointer, const Moment& now);
+  void OnSnapshotSaved(uint64_t save, const absl::StatusOr<SavedSnapshot>& saved, const Moment& now);
   void OnSinkOpened(const SinkOpened& opened, const Moment& now);
   void OnSubmitted(uint64_t submission, const SubmitResult& result, const Moment& now);
   void OnCommitted(uint64_t commit, const absl::Status& status, const Moment& now);
@@ -169,6 +169,8 @@ class Delivery : private codecs::EventVisitor {
   int64_t published_mono_us_ = INT64_MIN / 2;
 
   // Snapshots.
+  int64_t snapshot_time_us_ = aggregators::kNever;  // time of day at which the newest one was durable
+  int64_t snapshot_bytes_ = -1;
   Position snapshot_at_;  // of the newest one, or where the fold began
   int64_t next_snapshot_us_ = 0;
   uint64_t saving_ = 0;           // the one being written; 0: none

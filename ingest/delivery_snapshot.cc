@@ -89,15 +89,17 @@ bool Delivery::Continue(const Moment& now) {
   return false;
 }
 
-void Delivery::OnSnapshotSaved(uint64_t save, const absl::StatusOr<std::string>& pointer, const Moment& now) {
+void Delivery::OnSnapshotSaved(uint64_t save, const absl::StatusOr<SavedSnapshot>& saved, const Moment& now) {
   if (released_ || save != saving_) return;
   saving_ = 0;
-  if (pointer.ok()) {
+  if (saved.ok()) {
     snapshot_at_ = saving_at_;
-    pointer_due_ = *pointer != metadata_.snapshot;
-    metadata_.snapshot = *pointer;
+    snapshot_time_us_ = now.wall_us;
+    snapshot_bytes_ = saved->bytes;
+    pointer_due_ = saved->pointer != metadata_.snapshot;
+    metadata_.snapshot = saved->pointer;
   }
-  final_snapshot_ = revoking_ && (!pointer.ok() || snapshot_at_ == applied_);
+  final_snapshot_ = revoking_ && (!saved.ok() || snapshot_at_ == applied_);
   Settle(now);
 }
 

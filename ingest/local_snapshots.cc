@@ -69,6 +69,7 @@ struct LocalSnapshots::Writing {
   std::string path;
   int fd = -1;
   absl::Status status;
+  int64_t bytes = 0;  // written so far
 
   explicit Writing(const SnapshotIdentity& of) : identity(of), encoder(of) {}
   ~Writing() {
@@ -77,14 +78,15 @@ struct LocalSnapshots::Writing {
     unlink((path + kUnfinished).c_str());
   }
 
-  void Write(std::string_view bytes) {
-    while (status.ok() && !bytes.empty()) {
-      const ssize_t written = write(fd, bytes.data(), bytes.size());
+  void Write(std::string_view rest) {
+    while (status.ok() && !rest.empty()) {
+      const ssize_t written = write(fd, rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) {
         status = Failed("writing", path + kUnfinished);
       } else {
-        bytes.remove_prefix(static_cast<size_t>(written));
+        rest.remove_prefix(static_cast<size_t>(written));
+        bytes += written;
       }
     }
   }
@@ -222,7 +224,7 @@ void LocalSnapshots::Finish(const TopicPartition& partition, Tenure tenure, uint
     if (!status.ok()) logger_->error("{}: no snapshot: {}", ToString(partition), std::string(status.message()));
     listener_->OnSnapshotSaved(
         partition, tenure, save,
-        status.ok() ? absl::StatusOr<std::string>(std::string()) : absl::StatusOr<std::string>(status));
+        status.ok() ? absl::StatusOr<SavedSnapshot>({.bytes = writing->bytes}) : absl::StatusOr<SavedSnapshot>(status));
   });
 }
 

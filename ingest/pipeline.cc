@@ -501,10 +501,9 @@ void Pipeline::OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, 
 }
 
 void Pipeline::OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save,
-                               absl::StatusOr<std::string> pointer) {
-  ToDelivery(partition, tenure, [save, pointer = std::move(pointer)](Delivery& d, const Moment& now) {
-    d.OnSnapshotSaved(save, pointer, now);
-  });
+                               absl::StatusOr<SavedSnapshot> saved) {
+  ToDelivery(partition, tenure,
+             [save, saved = std::move(saved)](Delivery& d, const Moment& now) { d.OnSnapshotSaved(save, saved, now); });
 }
 
 void Pipeline::OnShardReplaced(const TopicPartition& partition, std::shared_ptr<aggregators::Shard> shard) {

@@ -108,7 +108,7 @@ class Pipeline : private Log,
   void OnSubmitted(const TopicPartition& partition, Tenure tenure, uint64_t submission, SubmitResult result) override;
   void OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, absl::StatusOr<Snapshot> snapshot) override;
   void OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save,
-                       absl::StatusOr<std::string> pointer) override;
+                       absl::StatusOr<SavedSnapshot> saved) override;
   // kafka::Consumer::Listener: called on the group thread.
   void OnAssigned(const std::vector<TopicPartition>& partitions) override;
   void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) override;

@@ -26,15 +26,20 @@ struct Snapshot {
   std::string bytes;
 };
 
+// A snapshot that is durable.
+struct SavedSnapshot {
+  std::string pointer;  // what a successor needs to find it, to be committed; empty: nothing
+  int64_t bytes = 0;    // as it is kept
+};
+
 // Where a store's answers go. Any thread; must not block.
 class SnapshotListener {
  public:
   virtual ~SnapshotListener() = default;
   // The newest one asked for; NotFound: there is none that can be used.
   virtual void OnSnapshotLoaded(const TopicPartition& partition, Tenure tenure, absl::StatusOr<Snapshot> snapshot) = 0;
-  // `pointer`: what a successor needs to find it, to be committed; empty: nothing.
   virtual void OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, uint64_t save,
-                               absl::StatusOr<std::string> pointer) = 0;
+                               absl::StatusOr<SavedSnapshot> saved) = 0;
 };
 
 // Where snapshots are kept. Requests return at once; answers go to the listener. Any thread may call; calls for one

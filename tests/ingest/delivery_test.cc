@@ -53,7 +53,7 @@ class DeliveryTest : public testing::Test {
     while (delivery_->Continue(now_)) {
     }
     ASSERT_TRUE(snapshots_.saves.back().finished);
-    delivery_->OnSnapshotSaved(snapshots_.saves.back().id, pointer, now_);
+    delivery_->OnSnapshotSaved(snapshots_.saves.back().id, SavedSnapshot{.pointer = pointer, .bytes = 1}, now_);
   }
 
   // The warehouse opens, the first commit is accepted: rows may flow.

@@ -39,6 +39,10 @@ struct Config {
   std::vector<std::string> secrets = {"password", "passwd",        "api_key",     "token",        "access_token",
                                       "secret",   "client_secret", "private_key", "authorization"};
   // state
+  std::string state_dir = "runledger-state";
+  int64_t snapshot_interval_us = 60'000'000;
+  int64_t snapshot_records = 2'000'000;
+  int64_t replay_cap_us = int64_t{24} * 3'600 * 1'000'000;
   int64_t horizon_us = int64_t{24} * 3'600 * 1'000'000;
   int64_t days = 30;
   int64_t closed_runs = 1'000'000;

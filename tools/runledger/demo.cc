@@ -139,6 +139,7 @@ absl::Status Story::Prepare() {
   config_.clock = "log";
   config_.contact_timeout_us = kSecond;
   config_.batch_age_us = 100'000;
+  config_.state_dir = (directory_ / "state").string();
   config_.warehouse_path = (directory_ / "history.db").string();
   config_.listen = options_.listen;
   config_.librdkafka = {{"session.timeout.ms", "6000"}, {"log_level", "0"}};

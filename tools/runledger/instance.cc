@@ -6,6 +6,7 @@
 #include "exporters/http/http_server.h"
 #include "exporters/prometheus/exposition.h"
 #include "exporters/warehouse/sqlite_sink.h"
+#include "ingest/local_snapshots.h"
 #include "ingest/pipeline.h"
 #include "tools/runledger/version.h"
 
@@ -32,6 +33,9 @@ ingest::PipelineOptions PipelineOptionsOf(const Config& config) {
   delivery.limits.future_us = config.future_limit_us;
   delivery.start_at_end = config.start == "latest";
   delivery.log_clock = config.clock == "log";
+  delivery.snapshot_interval_us = config.snapshot_interval_us;
+  delivery.snapshot_records = config.snapshot_records;
+  delivery.replay_cap_us = config.replay_cap_us;
   delivery.contact_timeout_us = config.contact_timeout_us;
   delivery.rows.batch_rows = static_cast<size_t>(config.batch_rows);
   delivery.rows.batch_bytes = static_cast<size_t>(config.batch_bytes);
@@ -61,7 +65,8 @@ struct Instance::Impl {
   // In this order: the pipeline hears from the warehouse, so it goes after it; the HTTP server asks both, so it goes
   // first.
   std::unique_ptr<ingest::Pipeline> pipeline;
-  std::unique_ptr<ingest::NoSnapshots> snapshots;
+  std::unique_ptr<ingest::SnapshotStore> snapshots;
+  ingest::LocalSnapshots* local_snapshots = nullptr;  // the same, where it is a directory
   std::unique_ptr<exporters::SqliteSink> sink;
   std::unique_ptr<exporters::Exposition> exposition;
   std::unique_ptr<exporters::HttpServer> http;
@@ -85,6 +90,17 @@ struct Instance::Impl {
     const std::string url = http->url();
     address = url.substr(url.find("//") + 2);
     return absl::OkStatus();
+  }
+
+  absl::Status OpenSnapshots() {
+    if (config.state_dir.empty()) {
+      snapshots = std::make_unique<ingest::NoSnapshots>(pipeline->snapshot_listener());
+      return absl::OkStatus();
+    }
+    auto local = std::make_unique<ingest::LocalSnapshots>(config.state_dir, pipeline->snapshot_listener(), logger);
+    local_snapshots = local.get();
+    snapshots = std::move(local);
+    return local_snapshots->Start();
   }
 
   absl::Status OpenWarehouse() {
@@ -129,7 +145,7 @@ absl::StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config,
                            .logger = impl->logger});
   if (!pipeline.ok()) return pipeline.status();
   impl->pipeline = std::move(*pipeline);
-  impl->snapshots = std::make_unique<ingest::NoSnapshots>(impl->pipeline->snapshot_listener());
+  if (absl::Status status = impl->OpenSnapshots(); !status.ok()) return status;
   if (absl::Status status = impl->OpenWarehouse(); !status.ok()) return status;
   return std::unique_ptr<Instance>(new Instance(std::move(impl)));
 }
@@ -140,6 +156,7 @@ void Instance::Stop() {
   if (impl_->http != nullptr) impl_->http->Stop();
   if (impl_->pipeline != nullptr) impl_->pipeline->Stop();
   if (impl_->sink != nullptr) impl_->sink->Stop();
+  if (impl_->local_snapshots != nullptr) impl_->local_snapshots->Stop();
 }
 
 const std::string& Instance::http_address() const { return impl_->address; }
