@@ -293,7 +293,7 @@ int Story::RunRealCommands() {
   const auto run = [&](const std::string& job, std::vector<std::string> command, int wanted) {
     std::printf("$ runledger exec --job %s --", job.c_str());
     for (const std::string& word : command)
-      std::printf(" %s", word.find(' ') == std::string::npos ? word.c_str() : ("'" + word + "'").c_str());
+      std::printf(" %s", word.find(' ') == std::string::npos ? word.c_str() : ('"' + word + '"').c_str());
     std::printf("\n");
     std::fflush(stdout);
     ExecOptions options;
@@ -325,7 +325,7 @@ void Story::ShowHistory() {
                          [&](const exporters::RunRow& row) { return row.job_name == job && row.status == "failed"; });
     };
     do {
-      rows = (*reader)->Runs({.limit = 12});
+      rows = (*reader)->Runs({.limit = 20});
     } while (rows.ok() && !has_end("nightly_upload") && std::chrono::steady_clock::now() < end &&
              (std::this_thread::sleep_for(50ms), true));
     if (rows.ok()) {
