@@ -69,9 +69,10 @@ class Audit(harness.SystemTest):
         status, body = instance.get("/metrics", accept=TEXT if self.looks % 2 else OPEN_METRICS)
         self.assertEqual(status, 200, body)
         if total(body, "runledger_runs_started_total") == 0:
-            # The job is hidden: its partition is being restored, or is not here yet.
+            # Jobs are hidden while partitions are being restored or are not here yet; and at first there is none. The
+            # own counters tell nothing here: they are read after the partitions and may be ahead of them.
             hidden = total(body, "runledger_restoring") > 0 or body.count("\nrunledger_log_applied_offset{") < PARTITIONS
-            self.assertTrue(hidden or total(body, "runledger_events_total") < JOBS, body[:4000])
+            self.assertTrue(hidden or total(body, "runledger_log_applied_offset") < 2 * PARTITIONS, body)
             body = None
         return body, total(body or "", "runledger_events_total")
 
