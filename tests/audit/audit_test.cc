@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -147,6 +148,19 @@ TEST_F(AuditTest, FindsWhatIsWrongWithADeadLetter) {
   spoil([&](FakeRun::Letter& letter) { set(letter, "runledger-first-seen", "lately"); });
   spoil([&](FakeRun::Letter& letter) { set(letter, "runledger-attempts", "0"); });
   spoil([&](FakeRun::Letter& letter) { set(letter, "runledger-offset", "some"); });
+
+  run_.letters() = good;
+  const auto renamed = [](const auto& header) { return header.first == "runledger-original-content-encoding"; };
+  const auto taken_out = std::find_if(run_.letters().begin(), run_.letters().end(), [&](const FakeRun::Letter& letter) {
+    return std::any_of(letter.headers.begin(), letter.headers.end(), renamed);
+  });
+  ASSERT_NE(taken_out, run_.letters().end());
+  const FakeRun::Letter one_event = *taken_out;
+  set(*taken_out, "content-type", "application/x-protobuf; messageType=runledger.v1.EventBatch");
+  ExpectFinds("dead letters");
+  *taken_out = one_event;
+  std::find_if(taken_out->headers.begin(), taken_out->headers.end(), renamed)->first = "content-encoding";
+  ExpectFinds("dead letters");
 }
 
 TEST_F(AuditTest, FindsEveryValueOfAScrape) {
@@ -262,6 +276,9 @@ jobs:
   EXPECT_EQ(odds.max_runtime_us, 90 * reference::kMinute);
   EXPECT_EQ(odds.phase, "p");
   EXPECT_EQ(odds.priority, "low");
+  const absl::StatusOr<Settings> sparse = ParseSettings("log: { brokers: localhost }", "t");
+  ASSERT_TRUE(sparse.ok()) << sparse.status();
+  EXPECT_EQ(sparse->state.horizon_us, Settings().state.horizon_us);
   EXPECT_FALSE(ParseSettings("state: { horizon: soon }", "t").ok());
   EXPECT_FALSE(ParseSettings("state: {", "t").ok());
 }

@@ -81,7 +81,10 @@ class FakeRun::Visitor : public codecs::EventVisitor {
     run_.partitions_.at(record_.partition).shard->Apply(event);
     const codecs::ColumnRefusal refusal = encoder_.Check(event);
     const std::string refused = refusal ? codecs::RefusalText(refusal) : "";
-    if (refusal) AddLetter(index, "schema", refused, std::string(event.wire));
+    if (refusal) {
+      AddLetter(index, "schema", refused, event.alone ? record_.value : std::optional(std::string(event.source)),
+                !event.alone);
+    }
     Database& db = *run_.database_;
     sqlite3_reset(db.insert);
     sqlite3_clear_bindings(db.insert);
@@ -103,12 +106,26 @@ class FakeRun::Visitor : public codecs::EventVisitor {
 
   void OnRejected(int32_t index, const codecs::Rejection& rejection, std::string_view bytes, bool whole) override {
     AddLetter(index, std::string(codecs::CategoryName(rejection.category)), rejection.text,
-              whole ? record_.value : std::optional(std::string(bytes)));
+              whole ? record_.value : std::optional(std::string(bytes)), !whole);
+  }
+
+  // The record has been decoded: events taken out of it say what they are now.
+  void NameEvents(codecs::Framing framing) {
+    for (const size_t at : taken_out_) {
+      Letter& letter = run_.letters_[at];
+      for (auto& [name, value] : letter.headers) {
+        if (name.starts_with("content-")) name.insert(0, "runledger-original-");
+      }
+      letter.headers.emplace_back("content-type", framing == codecs::Framing::kJson
+                                                      ? "application/json"
+                                                      : "application/x-protobuf; messageType=runledger.v1.Event");
+    }
   }
 
  private:
   void AddLetter(int32_t index, const std::string& category, const std::string& reason,
-                 std::optional<std::string> value) {
+                 std::optional<std::string> value, bool taken_out) {
+    if (taken_out) taken_out_.push_back(run_.letters_.size());
     Letter letter{record_.key, std::move(value), record_.headers};
     letter.headers.insert(letter.headers.end(), {{"runledger-category", category},
                                                  {"runledger-reason", reason},
@@ -124,6 +141,7 @@ class FakeRun::Visitor : public codecs::EventVisitor {
   FakeRun& run_;
   const tools::GeneratedRecord& record_;
   const int64_t offset_;
+  std::vector<size_t> taken_out_;  // letters of one event among others
   codecs::RowEncoder encoder_{codecs::SecretNames()};
 };
 
@@ -163,7 +181,7 @@ void FakeRun::Write(const tools::GeneratedRecord& record) {
   Visitor visitor(this, record, partition.next_offset++);
   partition.shard->BeginRecord(stamp_us, aggregators::TimestampKind::kCreateTime);
   const std::string_view value = record.value ? std::string_view(*record.value) : std::string_view();
-  decoder_.Decode(value, !record.value, headers, stamp_us, &visitor);
+  visitor.NameEvents(decoder_.Decode(value, !record.value, headers, stamp_us, &visitor).framing);
   partition.shard->EndRecord();
 }
 

@@ -67,6 +67,8 @@ void FoldCheck::Compare(int32_t partition, const Stop& stop) {
   const std::string where = stop.scrape->name + " partition " + std::to_string(partition) + " at offset " +
                             std::to_string(stop.applied_offset) + ": ";
   report_.Checked("series in scrapes", static_cast<int64_t>(expected.size()));
+  report_.Checked(stop.partition->watermark_us ? "partitions in scrapes, judged at a watermark"
+                                               : "partitions in scrapes, not judged");
   size_t a = 0;
   for (const auto& [key, value] : expected) {
     for (; a < actual.size() && actual[a].first < key; ++a)

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 
 namespace runledger::audit {
 namespace {
 
 constexpr const char* kAbout = "dead letters";
+constexpr const char* kJsonEvent = "application/json";
+constexpr const char* kProtobufEvent = "application/x-protobuf; messageType=runledger.v1.Event";
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -45,6 +48,8 @@ void LettersCheck::Expect(const LogRecord& record, const reference::Decoded& dec
     letter.category = row ? "schema" : item.refusal.category;
     letter.value = row ? item.event->bytes : item.bytes;
     letter.has_value = record.has_value;
+    letter.record_value = std::hash<std::string_view>()(record.value);
+    letter.json = decoded.framing == "json";
     if (row) letter.event_id = item.event->id;
     if (record.key) letter.key = std::string(*record.key);
     letter.headers = record.headers;
@@ -88,20 +93,32 @@ void LettersCheck::CheckLetter(const std::string& where, const LogRecord& found,
             std::to_string(letter.value.size()));
   }
   if (found.key != letter.key) differs("the key is another");
+  // An event taken out of a record says what it is now, and keeps what the record said under other names.
+  const bool taken_out = std::hash<std::string_view>()(found.value) != letter.record_value;
   for (const auto& [name, value] : letter.headers) {
-    if (HeaderOf(found.headers, name) != value) differs("header " + name + " of the record is gone");
+    const std::string kept = taken_out && name.starts_with("content-") ? "runledger-original-" + name : name;
+    if (HeaderOf(found.headers, kept) != value) differs("header " + name + " of the record is gone");
   }
+  if (!taken_out) return;
+  if (HeaderOf(found.headers, "content-type") != (letter.json ? kJsonEvent : kProtobufEvent))
+    differs("content-type is not that of one event: " + HeaderOf(found.headers, "content-type"));
+  if (!HeaderOf(found.headers, "content-encoding").empty()) differs("one event is not compressed, but says so");
 }
 
 void LettersCheck::Finish() {
   int64_t again = 0;
+  std::map<std::string, int64_t> by_category;
   for (const auto& [identity, letter] : letters_) {
+    ++by_category[letter.category];
     if (letter.times > 1) again += letter.times - 1;
     if (letter.times > 0) continue;
     const auto& [partition, offset, index] = identity;
     report_.Differs("dead letters that are missing", Where(partition, offset, index) + ": " + letter.category);
   }
-  report_.Note(std::to_string(letters_.size()) + " dead letters expected, " + std::to_string(again) + " came again");
+  std::string categories;
+  for (const auto& [category, count] : by_category) categories += " " + category + " " + std::to_string(count) + ",";
+  report_.Note(std::to_string(letters_.size()) + " dead letters expected:" + categories + " and " +
+               std::to_string(again) + " came again");
 }
 
 }  // namespace runledger::audit

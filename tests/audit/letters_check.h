@@ -34,7 +34,9 @@ class LettersCheck {
     std::string category;
     std::string value;  // of an event among others: it alone
     bool has_value = true;
-    std::string event_id;  // of a refused row: its event, in whatever packing
+    std::string event_id;     // of a refused row: its event, in whatever packing
+    size_t record_value = 0;  // hash of the whole record's value
+    bool json = false;        // what the record holds is JSON, not protobuf
     std::optional<std::string> key;
     std::vector<std::pair<std::string, std::string>> headers;
     int64_t times = 0;

@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
                             : runledger::audit::ReadRecordFile(log_file, append_us, visit);
   };
   const absl::Status status = runledger::audit::Audit(options, read, &report);
-  std::fputs(report.ToText().c_str(), stdout);
+  if (status.ok() || !report.clean()) std::fputs(report.ToText().c_str(), stdout);
   if (!status.ok()) {
     std::fprintf(stderr, "%s\n", status.ToString().c_str());
     return 2;

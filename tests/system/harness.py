@@ -55,6 +55,12 @@ class Broker:
         """stop, kill, pause, resume, restart."""
         subprocess.run([sys.executable, BROKER, verb, "--dir", self.directory], check=True, capture_output=True, text=True)
 
+    def configure_topic(self, topic, **settings):
+        """Settings of a topic; an underscore stands for a full stop."""
+        values = [f"{name.replace('_', '.')}={value}" for name, value in settings.items()]
+        subprocess.run([sys.executable, BROKER, "configure", "--dir", self.directory, "--topic", topic, *values],
+                       check=True, capture_output=True, text=True)
+
     def close(self):
         subprocess.run([sys.executable, BROKER, "kill", "--dir", self.directory], capture_output=True)
         shutil.rmtree(self.directory, ignore_errors=True)
