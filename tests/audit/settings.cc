@@ -52,7 +52,8 @@ class Reader {
   }
 
  private:
-  bool Has(const char* name) const { return map_.IsMap() && map_[name].IsDefined(); }
+  // A section that is not there is no node, and its type cannot be asked for.
+  bool Has(const char* name) const { return map_.IsDefined() && map_.IsMap() && map_[name].IsDefined(); }
   std::string Text(const char* name) const { return Has(name) && map_[name].IsScalar() ? map_[name].Scalar() : ""; }
   template <typename T>
   void Take(const char* name, std::optional<int64_t> value, T* to) {
