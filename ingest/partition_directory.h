@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -74,18 +75,17 @@ class PartitionDirectory {
     return problems;
   }
 
-  // The group has told this process what it owns, perhaps nothing.
-  void SetAssigned() {
+  // True: the group has told this process what it owns, perhaps nothing, and that stands here. False: it is not known
+  // any more.
+  void SetAssigned(bool assigned = true) {
     const std::lock_guard lock(mutex_);
-    assigned_ = true;
+    assigned_ = assigned;
   }
   // Restored: the group has answered, and every partition owned shows its series again.
   bool Ready() const {
-    for (const PartitionView& view : List()) {
-      if (!view.shard->Read()->positions.shown) return false;
-    }
-    const std::lock_guard lock(mutex_);
-    return assigned_;
+    const std::lock_guard lock(mutex_);  // over both: what is assigned comes and goes together with its views
+    return assigned_ && std::all_of(views_.begin(), views_.end(),
+                                    [](const auto& entry) { return entry.second.shard->Read()->positions.shown; });
   }
 
  private:

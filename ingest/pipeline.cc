@@ -196,8 +196,8 @@ void Pipeline::RunGroup() {
 }
 
 void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
-  parts_.directory->SetAssigned();
   if (partitions.empty()) {
+    parts_.directory->SetAssigned();
     if (absl::Status status = consumer_->Assign({}); !status.ok())
       parts_.logger->error("group: {}", std::string(status.message()));
     return;
@@ -239,6 +239,7 @@ void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
     }
   }
   for (const auto& [partition, assignment] : assignments) Take(partition, assignment);
+  parts_.directory->SetAssigned();  // not before they are there: until they show their series, it is not ready
 
   // Each delivery says where it wants to read from; then all of them start.
   const auto all_know = [&] {
@@ -423,6 +424,7 @@ void Pipeline::Release(const TopicPartition& partition, Tenure tenure) {
 
 void Pipeline::OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) {
   const Moment deadline = Deadline(*parts_.clock, options_.revoke_timeout_us);
+  if (lost) parts_.directory->SetAssigned(false);  // what this process owns, it learns when the group answers again
   std::map<TopicPartition, Owned> going;
   {
     const std::lock_guard lock(owned_mutex_);

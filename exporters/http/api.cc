@@ -78,6 +78,16 @@ Response Ready(const ingest::PartitionDirectory& directory) {
   return response;
 }
 
+// Where something was looked for and is not there. That there is none can be said only of a log that is known to its
+// end.
+Response NotFound(const AsOf& as_of, const std::string& detail) {
+  if (as_of.caught_up()) return Problem(404, detail);
+  Response response =
+      Problem(503, absl::StrCat("unknown: this instance has not caught up with its log; so far there is ", detail));
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
 Response Jobs(const Request& request, const ingest::PartitionDirectory& directory) {
   if (auto refusal = RefuseUnknown(request, {})) return *std::move(refusal);
   const JobAnswers answers = CollectJobs(directory);
@@ -94,8 +104,9 @@ Response OneJob(const Request& request, const ingest::PartitionDirectory& direct
   const auto found = std::find_if(answers.jobs.begin(), answers.jobs.end(),
                                   [&](const JobAnswer& job) { return job.names->name == name; });
   if (found == answers.jobs.end()) {
-    return Problem(404, absl::StrCat("no job '", name,
-                                     "' in the partitions of this instance; /api/v1/jobs names those there are"));
+    return NotFound(
+        answers.as_of,
+        absl::StrCat("no job '", name, "' in the partitions of this instance; /api/v1/jobs names those there are"));
   }
   Json json = AnswerJson(found->as_of);
   json["job"] = JobJson(*found);
@@ -136,7 +147,7 @@ absl::StatusOr<aggregators::RunQuery> ParseRunQuery(const Request& request) {
   return query;
 }
 
-// `if_none`: the detail of a 404 where no run is an error.
+// `if_none`: the detail of the answer where no run is an error.
 Response AnswerRuns(const ingest::PartitionDirectory& directory, const aggregators::RunQuery& query,
                     const ApiOptions& options, const std::string& if_none = {}) {
   const absl::StatusOr<RunAnswers> answers = AskForRuns(directory, query, options.question_timeout);
@@ -145,7 +156,7 @@ Response AnswerRuns(const ingest::PartitionDirectory& directory, const aggregato
     busy.headers.emplace_back("Retry-After", "1");
     return busy;
   }
-  if (answers->runs.empty() && !if_none.empty()) return Problem(404, if_none);
+  if (answers->runs.empty() && !if_none.empty()) return NotFound(answers->as_of, if_none);
   Json json = AnswerJson(answers->as_of);
   json["runs"] = Json::array();
   for (const RunAnswer& run : answers->runs) json["runs"].push_back(RunJson(run));

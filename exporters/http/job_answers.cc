@@ -70,12 +70,11 @@ Json JobJson(const JobAnswer& job) {
   for (const ingest::TopicPartition& partition : job.partitions) json["partitions"].push_back(PartitionJson(partition));
   json.update(AnswerJson(job.as_of));
   json["running"] = block.running;
-  // Judged at the watermark; without one there is no verdict.
-  const auto judged = [&](auto value) { return job.judged() ? Json(value) : Json(); };
-  json["stale"] = judged(block.stale);
-  json["silent"] = judged(block.silent);
-  json["timed_out"] = judged(block.timed_out);
-  json["job_stale"] = judged(block.job_stale);
+  // null: not known. Behind the log, what held at the watermark stands apart: it may hold no longer.
+  const Json verdicts = {
+      {"stale", block.stale}, {"silent", block.silent}, {"timed_out", block.timed_out}, {"job_stale", block.job_stale}};
+  for (const auto& [name, value] : verdicts.items()) json[name] = job.has_verdicts() ? value : Json();
+  if (job.judged() && !job.has_verdicts()) json["at_watermark"] = verdicts;
   // In the order of one log: two have no order between them.
   json["consecutive_failures"] = job.in_one_partition() ? Json(block.consecutive_failures) : Json();
   json["started"] = block.started;

@@ -22,6 +22,7 @@ struct PartitionRuns {
   std::vector<RunInfo> runs;
   int64_t watermark_us = aggregators::kNever;
   bool caught_up = false;
+  bool shown = false;
 };
 
 // Runs on the shard's thread. Everything in it is its own: whoever asked may be gone.
@@ -29,7 +30,14 @@ std::function<void(const Shard&)> Question(const RunQuery& query,
                                            std::shared_ptr<std::promise<PartitionRuns>> promise) {
   return [query, promise = std::move(promise)](const Shard& shard) {
     try {
-      PartitionRuns answer{shard.FindRuns(query), shard.watermark_us(), AsOf::IsCaughtUp(shard.Read()->positions)};
+      PartitionRuns answer{{}, shard.watermark_us()};
+      {
+        const auto block = shard.Read();
+        answer.caught_up = AsOf::IsCaughtUp(block->positions);
+        answer.shown = block->positions.shown;
+      }
+      // While it is being restored, runs that were seen to end would be running once more.
+      if (answer.shown) answer.runs = shard.FindRuns(query);
       promise->set_value(std::move(answer));
     } catch (...) {
       promise->set_exception(std::current_exception());

@@ -25,7 +25,8 @@ struct RunAnswers {
 };
 
 // Asks every partition's thread, and waits for all of them until `timeout` has passed. Unavailable if one could not be
-// asked or did not answer in time; a question that is still asked then finds nobody, and does no harm.
+// asked or did not answer in time; a question that is still asked then finds nobody, and does no harm. A partition that
+// is being restored shows no runs.
 absl::StatusOr<RunAnswers> AskForRuns(const ingest::PartitionDirectory& directory, const aggregators::RunQuery& query,
                                       std::chrono::milliseconds timeout);
 

@@ -123,10 +123,11 @@ std::string JobRow(const JobAnswer& job) {
          "</tr>\n";
 }
 
-void AppendProblems(const std::vector<ingest::Problem>& problems, std::string* page) {
+void AppendProblems(const std::vector<ingest::Problem>& problems, bool caught_up, std::string* page) {
   *page += "<h2>Problems</h2>\n";
   if (problems.empty()) {
-    *page += "<p class=\"good\">None known.</p>\n";
+    *page += caught_up ? "<p class=\"good\">None known.</p>\n"
+                       : "<p class=\"quiet\">None known, but it has not caught up with the log.</p>\n";
     return;
   }
   *page += "<ul>\n";
@@ -191,7 +192,7 @@ Response StatusPage(const ingest::PartitionDirectory& directory, const std::stri
           ? "<span class=\"good\">caught up with the log</span>."
           : "<span class=\"bad\">not caught up with the log</span>: where it is behind, verdicts are unknown.",
       "</p>\n");
-  AppendProblems(directory.Problems(), &page);
+  AppendProblems(directory.Problems(), answers.as_of.caught_up(), &page);
   AppendJobs(std::move(answers.jobs), &page);
   AppendPartitions(answers.partitions, &page);
   absl::StrAppend(

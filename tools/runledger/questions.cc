@@ -106,6 +106,19 @@ void WarnStale(const Json& run, const Json& as_of) {
       Text(run["run_id"]).c_str());
 }
 
+// Of an answer with runs. A run that was stale at a watermark long past may have ended since.
+void WarnOfStale(const Json& answer) {
+  for (const Json& run : answer["runs"]) {
+    if (run.value("verdict", "") == "stale") WarnStale(run, answer["as_of"]);
+  }
+}
+
+// Of a job; null is what the instance does not know.
+std::string Verdict(const Json& value) {
+  if (value.is_null()) return "unknown";
+  return value.is_boolean() ? (value.get<bool>() ? "yes" : "no") : Text(value);
+}
+
 int StatusOfAll(const QuestionOptions& options) {
   int status = kFine;
   const std::optional<Json> answer = Ask(options, "/api/v1/jobs", &status);
@@ -124,17 +137,16 @@ int StatusOfAll(const QuestionOptions& options) {
   TextTable table(
       {"job", "phase", "running", "stale", "silent", "failures", "last success (UTC)", "24h", "7d", "stale job"});
   for (const Json& job : (*answer)["jobs"]) {
-    table.Add({Text(job["name"]), Text(job["phase"]), Text(job["running"]), Text(job["stale"]), Text(job["silent"]),
-               Text(job["consecutive_failures"]), Time(job["last_success"]), Ratio(job["success_ratio"]["24h"]),
-               Ratio(job["success_ratio"]["7d"]),
-               job["job_stale"].is_boolean() ? (job["job_stale"].get<bool>() ? "yes" : "no") : "-"});
+    table.Add({Text(job["name"]), Text(job["phase"]), Text(job["running"]), Verdict(job["stale"]),
+               Verdict(job["silent"]), Text(job["consecutive_failures"]), Time(job["last_success"]),
+               Ratio(job["success_ratio"]["24h"]), Ratio(job["success_ratio"]["7d"]), Verdict(job["job_stale"])});
   }
   if (table.empty()) {
-    std::printf("no jobs have been seen yet\n");
+    if (known) std::printf("no jobs have been seen yet\n");
   } else {
     std::fputs(table.ToString().c_str(), stdout);
   }
-  for (const Json& run : (*stale)["runs"]) WarnStale(run, (*stale)["as_of"]);
+  WarnOfStale(*stale);
   return !known ? kUnknown : bad ? kBadNews : kFine;
 }
 
@@ -153,11 +165,13 @@ int StatusOfJob(const QuestionOptions& options) {
     return !known ? kUnknown : bad ? kBadNews : kFine;
   }
   SayAsOf(*answer);
-  for (const char* name : {"name", "display_name", "phase", "priority", "running", "stale", "silent", "timed_out",
-                           "consecutive_failures", "started"}) {
-    if (job.contains(name) && !job[name].is_null() && job[name] != "")
-      std::printf("%-22s %s\n", name, Text(job[name]).c_str());
+  for (const char* name : {"name", "display_name", "phase", "priority", "running"}) {
+    if (job[name] != "") std::printf("%-22s %s\n", name, Text(job[name]).c_str());
   }
+  for (const char* name : {"stale", "silent", "timed_out", "job_stale"})
+    std::printf("%-22s %s\n", name, Verdict(job[name]).c_str());
+  for (const char* name : {"consecutive_failures", "started"})
+    if (!job[name].is_null()) std::printf("%-22s %s\n", name, Text(job[name]).c_str());
   for (const auto& [word, count] : job["finished"].items())
     std::printf("finished %-13s %s\n", word.c_str(), Text(count).c_str());
   for (const char* name : {"last_start", "last_success", "last_failure"})
@@ -166,9 +180,7 @@ int StatusOfJob(const QuestionOptions& options) {
     std::printf("success %-14s %s\n", window.c_str(), Ratio(ratio).c_str());
   std::printf("\n");
   PrintRuns((*runs)["runs"]);
-  for (const Json& run : (*runs)["runs"]) {
-    if (run.value("verdict", "") == "stale") WarnStale(run, (*runs)["as_of"]);
-  }
+  WarnOfStale(*runs);
   return !known ? kUnknown : bad ? kBadNews : kFine;
 }
 
@@ -249,9 +261,7 @@ int PrintRunsAnswer(const QuestionOptions& options, const std::string& path) {
   status = SayAsOf(*answer);
   PrintRuns((*answer)["runs"]);
   if (answer->value("more", false)) std::printf("there are more; raise --limit\n");
-  for (const Json& run : (*answer)["runs"]) {
-    if (run.value("verdict", "") == "stale") WarnStale(run, (*answer)["as_of"]);
-  }
+  WarnOfStale(*answer);
   return status;
 }
 

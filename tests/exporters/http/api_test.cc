@@ -155,7 +155,11 @@ TEST_F(ApiTest, HealthAndReadiness) {
                             "problems": [{"subject": "t[5]", "text": "the log begins at 10, the state at 7"}]})"));
   EXPECT_EQ(Get("/healthz").status, 200);
 
+  // What it owned it owns no more, and what it owns now it has not been told.
   feed.Publish();
+  directory_.SetAssigned(false);
+  EXPECT_EQ(Get("/readyz").status, 503);
+  directory_.SetAssigned();
   EXPECT_EQ(
       GetJson("/readyz"),
       json::parse(
@@ -224,14 +228,16 @@ TEST_F(ApiTest, JobInSeveralPartitions) {
   EXPECT_EQ(job["partitions"].size(), 2U);
   EXPECT_EQ(job["running"], 2);
   EXPECT_EQ(job["started"], 4);
-  EXPECT_EQ(job["stale"], 2);
+  EXPECT_EQ(job["stale"], nullptr) << "one of them is behind";
+  EXPECT_EQ(job["at_watermark"], json::parse(R"({"stale": 2, "silent": 0, "timed_out": 0, "job_stale": true})"))
+      << "neither had a success within two days";
   EXPECT_EQ(job["oldest_running_start"], "2026-01-12T03:00:00Z");
   EXPECT_EQ(job["last_failure"], "2026-01-14T12:00:20Z");
   EXPECT_EQ(job["last_duration_seconds"], 20);
   EXPECT_EQ(job["as_of"], "2026-01-14T23:00:00Z");
   EXPECT_EQ(job["caught_up"], false);
   EXPECT_EQ(job["success_ratio"]["7d"], 0.5);
-  EXPECT_EQ(job["job_stale"], true) << "neither had a success within two days";
+  EXPECT_EQ(job["job_stale"], nullptr);
   EXPECT_EQ(job["consecutive_failures"], nullptr);
   EXPECT_EQ(job["p95_duration_seconds"], nullptr);
 
@@ -241,14 +247,35 @@ TEST_F(ApiTest, JobInSeveralPartitions) {
           .Run("spread", "e", Status::kSuccess, kDay + 70 * kHour, kDay + 70 * kHour + 1)
           .Watermark(kDay + 72 * kHour)
           .Publish());
-  EXPECT_EQ(GetJson("/api/v1/jobs/spread")["job"]["job_stale"], false);
+  EXPECT_EQ(GetJson("/api/v1/jobs/spread")["job"]["at_watermark"]["job_stale"], false);
   // History alone has no say.
   Own(&directory_, "t", 2,
       ShardFeed()
           .Fold({.job = "spread", .run_id = "f", .status = Status::kSuccess, .time_us = kDay, .backfill = true})
           .Watermark(kDay + 72 * kHour)
           .Publish());
-  EXPECT_EQ(GetJson("/api/v1/jobs/spread")["job"]["job_stale"], true);
+  EXPECT_EQ(GetJson("/api/v1/jobs/spread")["job"]["at_watermark"]["job_stale"], true);
+}
+
+// Behind the log there is no verdict, only what held at the watermark; and nobody can say that there is no such run.
+TEST_F(ApiTest, BehindTheLogVerdictsAreUnknown) {
+  Own(&directory_, "t", 0, Boxscores().Publish(Behind()));
+  const json job = GetJson("/api/v1/jobs/box%2Fscores")["job"];
+  EXPECT_EQ(job["caught_up"], false);
+  EXPECT_EQ(job["running"], 1);
+  for (const char* verdict : {"stale", "silent", "timed_out", "job_stale"}) EXPECT_EQ(job[verdict], nullptr) << verdict;
+  EXPECT_EQ(job["at_watermark"], json::parse(R"({"stale": 1, "silent": 0, "timed_out": 0, "job_stale": false})"));
+  EXPECT_EQ(GetJson("/api/v1/runs?stale=true")["runs"][0]["verdict"], "unknown");
+  for (const char* path : {"/api/v1/jobs/absent", "/api/v1/runs/absent"})
+    EXPECT_THAT(GetProblem(path, 503), StartsWith("unknown: ")) << path;
+}
+
+TEST_F(ApiTest, BeingRestoredItShowsNoRuns) {
+  Own(&directory_, "t", 0, Boxscores().Publish(Restoring(1)));
+  const json answer = GetJson("/api/v1/runs");
+  EXPECT_EQ(answer["caught_up"], false);
+  EXPECT_TRUE(answer["runs"].empty());
+  EXPECT_THAT(GetProblem("/api/v1/runs/box_20260112_fea26b01", 503), StartsWith("unknown: "));
 }
 
 TEST_F(ApiTest, Runs) {
@@ -359,6 +386,8 @@ TEST_F(ApiTest, StatusPageKnowsWhatItDoesNotKnow) {
   EXPECT_THAT(behind, Not(HasSubstr("stale job")));
   EXPECT_THAT(behind, HasSubstr("0 need attention"));
   EXPECT_THAT(behind, HasSubstr(">behind<"));
+  EXPECT_THAT(known, HasSubstr("None known."));
+  EXPECT_THAT(behind, Not(HasSubstr("None known.")));
 }
 
 // Everything at once, over the wire: a writer that folds, publishes and serves its mailbox, scrapers, and people who

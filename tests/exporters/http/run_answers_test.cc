@@ -172,8 +172,12 @@ TEST_F(Verdicts, AreUnknownBehindTheLog) {
 
   aggregators::ShardPositions restoring = ShardFeed::kCaughtUp;
   restoring.shown = false;
-  json = Only(ShardFeed().Fold(start).Watermark(kDay + 5 * kHour).Publish(restoring));
-  EXPECT_EQ(json["verdict"], "unknown") << "what is being restored knows less than the log";
+  ingest::PartitionDirectory directory;
+  Own(&directory, "t", 0, ShardFeed().Fold(start).Watermark(kDay + 5 * kHour).Publish(restoring));
+  const auto answers = AskForRuns(directory, {}, 1min);
+  ASSERT_TRUE(answers.ok());
+  EXPECT_TRUE(answers->runs.empty()) << "runs that ended would be running once more";
+  EXPECT_FALSE(answers->as_of.caught_up()) << "what is being restored knows less than the log";
 
   json = Only(ShardFeed().Fold(start).Publish());
   EXPECT_EQ(json["verdict"], "unknown") << "no watermark";
