@@ -39,17 +39,20 @@ void Delivery::WatchForNewJobs() {
   });
 }
 
-void Delivery::SetProblem(const std::string& text) {
-  if (text == problem_) return;
-  problem_ = text;
-  parts_.listener->OnProblem(assignment_.partition, text);
+void Delivery::SetProblem(Trouble trouble, std::string text) {
+  troubles_[static_cast<size_t>(trouble)] = std::move(text);
+  const auto first = std::find_if(troubles_.begin(), troubles_.end(), [](const auto& told) { return !told.empty(); });
+  const std::string& problem = first != troubles_.end() ? *first : std::string();
+  if (problem == problem_) return;
+  problem_ = problem;
+  parts_.listener->OnProblem(assignment_.partition, problem_);
 }
 
 // Rows and dead letters of this partition end here, until somebody has decided; the state goes on.
 void Delivery::StopRows(std::string problem) {
   rows_stopped_ = true;
   cursor_.Disallow();
-  SetProblem(problem);
+  SetProblem(Trouble::kRowsStopped, std::move(problem));
 }
 
 void Delivery::OnAssigned(const Moment&) {
@@ -119,7 +122,7 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
   if (released_ || !sink_opening_) return;
   sink_opening_ = false;
   if (absl::IsUnavailable(opened.status)) {
-    SetProblem(std::string(opened.status.message()));
+    SetProblem(Trouble::kWarehouse, std::string(opened.status.message()));
     open_again_at_us_ = now.mono_us + std::min(kOpenRetryMaxUs, kOpenRetryUs << std::min(open_failures_++, 10));
     return;
   }
@@ -128,7 +131,7 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
     return;
   }
   open_failures_ = 0;
-  SetProblem("");
+  SetProblem(Trouble::kWarehouse, "");
   CommitMetadata ours = metadata_;
   metadata_ = opened.metadata;
   metadata_.counted_from = ours.counted_from;
@@ -180,6 +183,7 @@ void Delivery::AttachOrDetachRows() {
 
 void Delivery::OnRecords(Reader reader, std::span<const Record> records, const Moment& now) {
   if (released_ || revoking_) return;
+  SetProblem(Trouble::kReading, "");
   int64_t append_time_us = -1;
   const int64_t began = applied_.offset;
   for (const Record& record : records) {
@@ -225,6 +229,7 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
 void Delivery::OnReadToEnd(Reader reader, int64_t offset, const Moment& now) {
   if (released_ || revoking_ || reader != Reader::kFold || !reading_) return;
   passed_ = std::max(passed_, offset);
+  SetProblem(Trouble::kReading, "");
   watermark_.OnApplied(Passed(), -1);
   Settle(now);
 }
@@ -254,7 +259,7 @@ void Delivery::OnReadError(Reader reader, const absl::Status& status, const Mome
         ". Records were deleted before they were read, or the topic was deleted and made again. Raise retention.ms or "
         "retention.bytes of the topic above the longest outage"));
   } else {
-    SetProblem(std::string(status.message()));
+    SetProblem(Trouble::kReading, std::string(status.message()));
   }
   Settle(now);
 }
@@ -283,15 +288,19 @@ void Delivery::OnTime(const Moment& now) {
 void Delivery::OnSubmitted(uint64_t submission, const SubmitResult& result, const Moment& now) {
   if (released_) return;
   cursor_.OnSubmitted(submission, result, now);
-  if (!rows_stopped_)
-    SetProblem(cursor_.stopped().ok() ? "" : "warehouse: " + std::string(cursor_.stopped().message()));
+  SetProblem(Trouble::kWarehouse,
+             cursor_.stopped().ok() ? "" : "warehouse: " + std::string(cursor_.stopped().message()));
   Settle(now);
 }
 
 void Delivery::OnProduced(uint64_t message, const absl::Status& status, const Moment& now) {
   if (released_) return;
   cursor_.OnProduced(message, status, now);
-  if (!status.ok() && !rows_stopped_) SetProblem("dead letters: " + std::string(status.message()));
+  if (!status.ok()) {
+    SetProblem(Trouble::kLetters, "dead letters: " + std::string(status.message()));
+  } else if (!troubles_[static_cast<size_t>(Trouble::kLetters)].empty() && !cursor_.letters_failing()) {
+    SetProblem(Trouble::kLetters, "");
+  }
   Settle(now);
 }
 

@@ -130,7 +130,9 @@ class Delivery : private codecs::EventVisitor {
   void WatchForNewJobs();
   void OpenSink();
   void StopRows(std::string problem);
-  void SetProblem(const std::string& text);
+  // What may be wrong with a partition, the gravest first: the first that is not well is told.
+  enum class Trouble { kRowsStopped, kWarehouse, kLetters, kReading };
+  void SetProblem(Trouble trouble, std::string text);  // empty: well again
   void AttachOrDetachRows();
   bool SnapshotDue(const Moment& now) const;
   void BeginSnapshot(const Moment& now);
@@ -220,7 +222,8 @@ class Delivery : private codecs::EventVisitor {
   bool final_commit_ = false;
   bool released_ = false;
 
-  std::string problem_;
+  std::array<std::string, 4> troubles_;  // by Trouble; empty: none
+  std::string problem_;                  // as it was told last
   Counts counts_;
 };
 

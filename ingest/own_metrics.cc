@@ -21,6 +21,9 @@ OwnMetrics::OwnMetrics(std::shared_ptr<prometheus::Registry> registry)
                               "Events and records that could not be used, by category.")),
       dead_letters(Counter(*registry, "runledger_dead_letters_total",
                            "Dead letters that the log has acknowledged, by category.")),
+      dead_letters_truncated(Counter(*registry, "runledger_dead_letters_truncated_total",
+                                     "Dead letters that their topic refused for their size: only the head of the value "
+                                     "went there.")),
       partition_violations(Counter(*registry, "runledger_partition_violations_total",
                                    "Jobs seen in a partition that is not their home: the producer's partitioner "
                                    "differs from log.topics[].partitioner.")),

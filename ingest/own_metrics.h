@@ -23,9 +23,10 @@ class OwnMetrics {
 
   prometheus::Registry& registry() { return *registry_; }
 
-  Counters& events;                // topic, body, framing
-  Counters& events_rejected;       // category
-  Counters& dead_letters;          // category
+  Counters& events;           // topic, body, framing
+  Counters& events_rejected;  // category
+  Counters& dead_letters;     // category
+  Counters& dead_letters_truncated;
   Counters& partition_violations;  // topic
   Counters& warehouse_rows;        // table
   Gauges& warehouse_rows_in_flight;

@@ -35,6 +35,9 @@ struct Problem {
   std::string text;
 };
 
+// The subject of what is wrong with the connection to the log.
+inline constexpr char kLogProblem[] = "log";
+
 // The partitions that this process owns right now, and what is wrong with it. Any thread; nothing on the hot path.
 class PartitionDirectory {
  public:
@@ -80,6 +83,10 @@ class PartitionDirectory {
   void SetAssigned(bool assigned = true) {
     const std::lock_guard lock(mutex_);
     assigned_ = assigned;
+  }
+  bool assigned() const {
+    const std::lock_guard lock(mutex_);
+    return assigned_;
   }
   // Restored: the group has answered, and every partition owned shows its series again.
   bool Ready() const {

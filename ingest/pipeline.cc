@@ -196,6 +196,7 @@ void Pipeline::RunGroup() {
 }
 
 void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
+  SetLogProblem("");
   if (partitions.empty()) {
     parts_.directory->SetAssigned();
     if (absl::Status status = consumer_->Assign({}); !status.ok())
@@ -423,8 +424,17 @@ void Pipeline::Release(const TopicPartition& partition, Tenure tenure) {
 }
 
 void Pipeline::OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) {
+  if (lost) {
+    std::string why;
+    {
+      const std::lock_guard lock(log_problem_mutex_);
+      if (!last_error_.empty()) why = " (" + last_error_ + ")";
+    }
+    parts_.directory->SetAssigned(false);  // what this process owns, it learns when the group answers again
+    SetLogProblem("the consumer group has heard nothing of this instance for session.timeout.ms" + why +
+                  ": its partitions are given up, it joins again as soon as it can");
+  }
   const Moment deadline = Deadline(*parts_.clock, options_.revoke_timeout_us);
-  if (lost) parts_.directory->SetAssigned(false);  // what this process owns, it learns when the group answers again
   std::map<TopicPartition, Owned> going;
   {
     const std::lock_guard lock(owned_mutex_);
@@ -473,7 +483,39 @@ void Pipeline::DropFromWorker(const TopicPartition& partition, const Owned& owne
   gone.get_future().wait();
 }
 
-void Pipeline::OnError(const absl::Status& status) { parts_.logger->warn("kafka: {}", std::string(status.message())); }
+void Pipeline::OnError(const absl::Status& status) {
+  const std::string text(status.message());
+  parts_.logger->warn("kafka: {}", text);
+  {
+    const std::lock_guard lock(log_problem_mutex_);
+    last_error_ = text;
+  }
+  // With partitions, their leaders' answers tell whether it matters: one broker of many may be gone.
+  if (absl::IsFailedPrecondition(status)) {
+    SetLogProblem(text);
+  } else if (!parts_.directory->assigned()) {
+    SetLogProblem("no word yet from the group's coordinator through log.brokers " + options_.brokers + ": " + text);
+  }
+}
+
+void Pipeline::SetLogProblem(const std::string& text) {
+  {
+    const std::lock_guard lock(log_problem_mutex_);
+    if (text.empty()) last_error_.clear();
+    if (text.empty() == log_problem_.empty()) {
+      log_problem_ = text;
+      parts_.directory->SetProblem(kLogProblem, text);
+      return;
+    }
+    log_problem_ = text;
+    parts_.directory->SetProblem(kLogProblem, text);
+  }
+  if (text.empty()) {
+    parts_.logger->info("log: well again");
+  } else {
+    parts_.logger->error("log: {}", text);
+  }
+}
 
 void Pipeline::OnProblem(const TopicPartition& partition, const std::string& text) {
   parts_.directory->SetProblem(ToString(partition), text);
@@ -551,9 +593,28 @@ void Pipeline::RunProducer() {
 
 // ---- The contact thread.
 
+// An answer that fails once is no problem yet; what is not caught up any more is one.
+void Pipeline::NoteAnswers(size_t asked, size_t silent, int64_t* all_answered_us) {
+  const int64_t now_us = parts_.clock->Now().mono_us;
+  if (silent == 0) {
+    *all_answered_us = now_us;
+    SetLogProblem("");
+    return;
+  }
+  if (now_us - *all_answered_us <= options_.delivery.contact_timeout_us || !parts_.directory->assigned()) return;
+  std::string text = "the leaders of " + std::to_string(silent) + " of " + std::to_string(asked) +
+                     " partitions have not answered for longer than log.contact_timeout: verdicts are unknown";
+  {
+    const std::lock_guard lock(log_problem_mutex_);
+    if (!last_error_.empty()) text += "; " + last_error_;
+  }
+  SetLogProblem(text);
+}
+
 void Pipeline::RunContact() {
   const auto interval =
       std::chrono::microseconds(std::clamp<int64_t>(options_.delivery.contact_timeout_us / 4, 100'000, 1'000'000));
+  int64_t all_answered_us = 0;
   for (int round = 0;; ++round) {
     {
       std::unique_lock lock(contact_mutex_);
@@ -572,7 +633,10 @@ void Pipeline::RunContact() {
         tenures[partition] = owned.tenure;
       }
     }
-    if (partitions.empty()) continue;
+    if (partitions.empty()) {
+      all_answered_us = parts_.clock->Now().mono_us;
+      continue;
+    }
     std::map<TopicPartition, int64_t> starts;
     if (round % kStartsEvery == 0) {
       for (const kafka::PartitionOffset& start : consumer_->StartOffsets(partitions, kLeaderMs))
@@ -585,8 +649,12 @@ void Pipeline::RunContact() {
       for (const PartitionView& view : parts_.directory->List())
         time_us = std::max(time_us, view.shard->Read()->positions.log_time_us);
     }
+    size_t silent = 0;
     for (const kafka::PartitionOffset& end : consumer_->EndOffsets(partitions, kLeaderMs)) {
-      if (end.offset < 0) continue;
+      if (end.offset < 0) {
+        ++silent;
+        continue;
+      }
       const auto start = starts.find(end.partition);
       const int64_t start_offset = start == starts.end() ? kafka::kOffsetUnknown : start->second;
       ToDelivery(end.partition, tenures[end.partition],
@@ -594,6 +662,7 @@ void Pipeline::RunContact() {
                    d.OnLogEnd(start_offset, offset, asked, time_us, now);
                  });
     }
+    NoteAnswers(partitions.size(), silent, &all_answered_us);
   }
 }
 

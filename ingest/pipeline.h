@@ -121,6 +121,9 @@ class Pipeline : private Log,
 
   void RunGroup();
   void RunContact();
+  void NoteAnswers(size_t asked, size_t silent, int64_t* all_answered_us);
+  // Thread: the group's or the contact's. An empty text: the log answers.
+  void SetLogProblem(const std::string& text);
   void RunProducer();
   void PostToGroup(std::function<void()> task);
   // Runs what was posted; waits at most so long for the first.
@@ -178,6 +181,10 @@ class Pipeline : private Log,
   std::mutex letters_mutex_;
   uint64_t next_letter_ = 1;               // guarded by letters_mutex_
   std::map<uint64_t, LetterTag> letters_;  // guarded by letters_mutex_
+
+  std::mutex log_problem_mutex_;
+  std::string log_problem_;  // guarded by log_problem_mutex_
+  std::string last_error_;   // guarded by log_problem_mutex_: of the consumer since the log answered last
 
   std::mutex contact_mutex_;
   std::condition_variable contact_wake_;

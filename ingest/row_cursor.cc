@@ -295,6 +295,11 @@ void RowCursor::LetterDone(std::map<Position, Letter>::iterator at) {
     ReplaceRefused(*submission);
 }
 
+bool RowCursor::letters_failing() const {
+  return std::any_of(letters_.begin(), letters_.end(),
+                     [](const auto& entry) { return !entry.second.in_flight || entry.second.attempts > 1; });
+}
+
 Position RowCursor::acked() const {
   Position acked = next_;
   if (open_) acked = std::min(acked, open_->from());

@@ -79,6 +79,9 @@ class RowCursor {
   // Why the warehouse takes no rows at the moment; OK if it does.
   const absl::Status& stopped() const { return stopped_; }
 
+  // A dead letter was not taken and waits to be sent again, or is on its way again.
+  bool letters_failing() const;
+
   // What happened since the last call, for metrics.
   struct Counts {
     uint64_t retries = 0;

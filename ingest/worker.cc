@@ -197,6 +197,8 @@ void Worker::ReportCounts(Slot& slot) {
       metrics_->dead_letters.Add({{"category", name}}).Increment(static_cast<double>(counts.rows.dead_letters[i]));
     }
   }
+  if (counts.rows.truncated_letters > 0)
+    metrics_->dead_letters_truncated.Add({}).Increment(static_cast<double>(counts.rows.truncated_letters));
   if (counts.violations > 0)
     metrics_->partition_violations.Add({{"topic", slot.topic}}).Increment(static_cast<double>(counts.violations));
   if (counts.rows.retries > 0)

@@ -68,9 +68,11 @@ Response Ready(const ingest::PartitionDirectory& directory) {
     partition["remaining_records"] = block->positions.restore_remaining;
     restoring.push_back(std::move(partition));
   }
-  const std::string reason = restoring.empty()
-                                 ? "the consumer group has not told this instance yet which partitions it owns"
-                                 : absl::StrCat(restoring.size(), " of its partitions are being restored");
+  std::string reason = restoring.empty() ? "the consumer group has not told this instance yet which partitions it owns"
+                                         : absl::StrCat(restoring.size(), " of its partitions are being restored");
+  for (const ingest::Problem& problem : directory.Problems()) {
+    if (problem.subject == ingest::kLogProblem) absl::StrAppend(&reason, "; ", problem.text);
+  }
   Response response =
       Problem(503, absl::StrCat("not ready: ", reason),
               Json{{"ready", false}, {"restoring", restoring}, {"problems", ProblemsJson(directory)}}.dump());

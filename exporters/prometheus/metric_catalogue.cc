@@ -190,7 +190,12 @@ constexpr Metric kCatalogue[] = {
      .type = MetricType::kCounter,
      .labels = "category",
      .source = FromRegistry{},
-     .help = "Dead letters that the log has acknowledged, by category."},
+     .help = "Dead letters that the log has acknowledged, by category: whatever was rejected, and events of which one "
+             "column was refused, which count as events all the same."},
+    {.name = "runledger_dead_letters_truncated_total",
+     .type = MetricType::kCounter,
+     .source = FromRegistry{},
+     .help = "Dead letters that their topic refused for their size: only the head of the value went there."},
     {.name = "runledger_partition_violations_total",
      .type = MetricType::kCounter,
      .labels = "topic",

@@ -83,6 +83,7 @@ class SqliteSink::Impl {
     explicit Metrics(ingest::OwnMetrics& own);
     prometheus::Counter& rows;
     prometheus::Gauge& in_flight;
+    prometheus::Gauge& circuit_open;
     prometheus::Histogram& duration;
   };
 
@@ -129,6 +130,7 @@ class SqliteSink::Impl {
 SqliteSink::Impl::Metrics::Metrics(ingest::OwnMetrics& own)
     : rows(own.warehouse_rows.Add({{"table", "events"}})),
       in_flight(own.warehouse_rows_in_flight.Add({{"table", "events"}})),
+      circuit_open(own.warehouse_circuit_open.Add({{"table", "events"}})),
       duration(own.warehouse_append_duration.Add(
           {{"table", "events"}}, prometheus::Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                                                          0.25, 0.5, 1, 2.5, 5, 10, 30})) {}
@@ -352,6 +354,7 @@ void SqliteSink::Impl::Report(const absl::Status& status) {
   std::string problem = status.ok() ? "" : absl::StrCat(status.message(), "; rows wait in the log until then");
   if (problem == problem_) return;
   problem_ = std::move(problem);
+  if (metrics_) metrics_->circuit_open.Set(problem_.empty() ? 0 : 1);
   if (options_.on_problem) options_.on_problem(problem_);
 }
 

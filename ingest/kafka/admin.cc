@@ -15,6 +15,8 @@ using ClientPtr = std::unique_ptr<rd_kafka_t, ClientDeleter>;
 absl::StatusOr<ClientPtr> MakeClient(const Settings& settings) {
   absl::StatusOr<ConfPtr> conf = MakeConf(settings);
   if (!conf.ok()) return conf.status();
+  // What it would print on standard error stands in the status too.
+  rd_kafka_conf_set_log_cb(conf->get(), nullptr);
   char error[512];
   ClientPtr rk(rd_kafka_new(RD_KAFKA_PRODUCER, conf->get(), error, sizeof error));
   if (rk == nullptr) return absl::InvalidArgumentError(std::string("Kafka client: ") + error);

@@ -29,6 +29,7 @@ void BlockSignals() {
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // a client that goes away is an error of its connection, not of the process
+  signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of that write, as a full disk is
 }
 
 int WaitForSignal() {
