@@ -241,11 +241,11 @@ absl::Status HttpServer::Impl::Start() {
   const bool tls = !options.tls_cert_file.empty() || !options.tls_key_file.empty();
   if (tls) {
     if (options.tls_cert_file.empty() || options.tls_key_file.empty()) {
-      return absl::InvalidArgumentError("http.tls: give both cert_file and key_file, or neither");
+      return absl::InvalidArgumentError("http.tls: give both cert and key, or neither");
     }
-    absl::StatusOr<std::string> read_cert = ReadFile("http.tls.cert_file", options.tls_cert_file);
+    absl::StatusOr<std::string> read_cert = ReadFile("http.tls.cert", options.tls_cert_file);
     if (!read_cert.ok()) return read_cert.status();
-    absl::StatusOr<std::string> read_key = ReadFile("http.tls.key_file", options.tls_key_file);
+    absl::StatusOr<std::string> read_key = ReadFile("http.tls.key", options.tls_key_file);
     if (!read_key.ok()) return read_key.status();
     cert = *std::move(read_cert);
     key = *std::move(read_key);

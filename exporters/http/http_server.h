@@ -17,8 +17,8 @@ namespace runledger::exporters {
 
 struct HttpOptions {
   std::string listen = "127.0.0.1:9464";  // http.listen: see Listen()
-  std::string tls_cert_file = {};         // http.tls.cert_file: PEM, the chain; empty: no TLS
-  std::string tls_key_file = {};          // http.tls.key_file: PEM
+  std::string tls_cert_file = {};         // http.tls.cert: PEM, the chain; empty: no TLS
+  std::string tls_key_file = {};          // http.tls.key: PEM
   AuthOptions auth = {};                  // http.auth
   unsigned threads = 4;                   // handlers that run at once
   unsigned max_connections = 256;         // further ones wait to be accepted

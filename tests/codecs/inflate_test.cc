@@ -73,6 +73,21 @@ TEST(Inflate, FindsABombBeforeItGoesOff) {
   EXPECT_FALSE(Inflate(Deflate("xy"), 1).ok);
 }
 
+// What a frame says of its size does not decide, what is in it does.
+TEST(Inflate, ReadsAFrameThatSaysItIsTooLarge) {
+  const std::string bomb = Deflate(std::string(32 << 20, 'b'));
+  for (size_t size = 5; size < 40; ++size) {
+    const Inflated cut = Inflate(bomb.substr(0, size));
+    EXPECT_FALSE(cut.ok) << size;
+    EXPECT_EQ(cut.rejection.category, Category::kInflate) << size;
+  }
+  // Magic number, a descriptor with four bytes of size, 16 MiB told, and a last block of one raw byte.
+  const std::string lie("\x28\xB5\x2F\xFD\xA0\x00\x00\x00\x01\x09\x00\x00x", 13);
+  EXPECT_EQ(Inflate(lie).rejection.category, Category::kInflate);
+  EXPECT_EQ(Inflate(bomb + "garbage").rejection.category, Category::kOversize);
+  EXPECT_EQ(Inflate(bomb, 64 << 20).bytes.size(), 32u << 20);
+}
+
 TEST(Inflate, GoesOnAfterABadFrame) {
   Inflater inflater;
   const std::string frame = Deflate(std::string(100'000, 'a'));

@@ -130,7 +130,8 @@ std::vector<Key> DescribeKeys(Config* c) {
       {"warehouse.batch_age", DurationKey{&c->batch_age_us, 10 * kMs, kHour}, "Longest wait of a row for company."},
       {"warehouse.in_flight", NumberKey{&c->in_flight, 1, 1'000}, "Submissions of one partition on their way at once."},
       {"warehouse.held_bytes", SizeKey{&c->held_bytes, kMiB, 64 * kGiB},
-       "Rows and dead letters of one partition held in memory; at this bound reading waits."},
+       "Rows and dead letters of one partition held in memory; beyond it the state goes on without them, and they are "
+       "read again."},
       {"http.listen", TextKey{&c->listen, {}}, "Address and port of the HTTP server; port 0 takes a free one."},
       {"http.advertise", TextKey{&c->advertise, {}},
        "Address under which other instances and people reach this one; empty: as `http.listen`."},

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "codecs/rejection.h"
 #include "exporters/http/api.h"
 #include "exporters/http/http_server.h"
 #include "exporters/prometheus/exposition.h"
@@ -103,8 +104,21 @@ struct Instance::Impl {
     return local_snapshots->Start();
   }
 
+  // A counter that appears with its first increment hides it from increase() and rate(): all categories are there from
+  // the start.
+  void ShowZeros() {
+    for (codecs::Category category : codecs::kAllCategories) {
+      const prometheus::Labels labels = {{"category", std::string(codecs::CategoryName(category))}};
+      metrics.events_rejected.Add(labels);
+      metrics.dead_letters.Add(labels);
+    }
+    for (const ingest::TopicOptions& topic : config.topics) metrics.partition_violations.Add({{"topic", topic.name}});
+  }
+
   absl::Status OpenWarehouse() {
     if (config.warehouse_kind != "sqlite") return absl::OkStatus();
+    metrics.warehouse_circuit_open.Add({{"table", "events"}});
+    metrics.warehouse_retries.Add({{"table", "events"}});
     exporters::SqliteOptions options;
     options.path = config.warehouse_path;
     options.secrets = config.secrets;
@@ -112,6 +126,7 @@ struct Instance::Impl {
     options.now_us = [this] { return clock.Now().wall_us; };
     options.on_problem = [this](const std::string& text) {
       directory.SetProblem("warehouse", text);
+      metrics.warehouse_circuit_open.Add({{"table", "events"}}).Set(text.empty() ? 0 : 1);
       if (text.empty()) {
         logger->info("warehouse: well again");
       } else {
@@ -132,6 +147,7 @@ absl::StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config,
   impl->config = config;
   impl->logger = std::move(logger);
   impl->metrics.build_info.Add({{"version", kVersion}}).Set(1);
+  impl->ShowZeros();
   if (absl::Status status = impl->OpenHttp(); !status.ok()) return status;
 
   ingest::PipelineOptions options = PipelineOptionsOf(config);

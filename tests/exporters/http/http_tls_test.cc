@@ -78,8 +78,8 @@ TEST_F(HttpTls, SettingsThatCannotBeUsed) {
   } kCases[] = {
       {Path("cert.pem"), "", "http.tls: give both"},
       {"", Path("key.pem"), "http.tls: give both"},
-      {Path("absent.pem"), Path("key.pem"), "http.tls.cert_file: cannot read"},
-      {Path("cert.pem"), Path("absent.pem"), "http.tls.key_file: cannot read"},
+      {Path("absent.pem"), Path("key.pem"), "http.tls.cert: cannot read"},
+      {Path("cert.pem"), Path("absent.pem"), "http.tls.key: cannot read"},
       {Path("rubbish.pem"), Path("key.pem"), "http.tls: the certificate and key cannot be used"},
       {Path("cert.pem"), Path("cert.pem"), "http.tls: the certificate and key cannot be used"},
   };

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 
 #include "ingest/own_metrics.h"
@@ -68,6 +71,16 @@ TEST(MetricCatalogue, PageHasEveryMetricOnce) {
             std::string::npos)
       << page;
   EXPECT_NE(page.find("Labels of all: `topic`, `partition`, `processor`, `phase`."), std::string::npos);
+}
+
+// RUNLEDGER_REWRITE=1 writes the page anew.
+TEST(MetricCatalogue, TheCommittedPageIsTheGeneratedOne) {
+  if (std::getenv("RUNLEDGER_REWRITE") != nullptr) std::ofstream(METRICS_PAGE) << MetricsPage();
+  std::ifstream file(METRICS_PAGE);
+  ASSERT_TRUE(file) << METRICS_PAGE;
+  std::ostringstream committed;
+  committed << file.rdbuf();
+  EXPECT_EQ(committed.str(), MetricsPage()) << "run `runledger config metrics > docs/metrics.md`";
 }
 
 }  // namespace

@@ -3,10 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <iostream>
+#include <regex>
+#include <set>
+#include <sstream>
 #include <string>
 
 #include "exporters/prometheus/exposition.h"
+#include "exporters/prometheus/metric_catalogue.h"
 #include "exporters/support/shard_feed.h"
 #include "exporters/support/subprocess.h"
 
@@ -113,6 +118,45 @@ TEST(Promtool, NoticesWhatIsWrong) {
     GTEST_SKIP() << "promtool is missing";
   }
   EXPECT_NE(result.exit_status, 0);
+}
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void ExpectPromtoolTakes(const std::vector<std::string>& arguments) {
+  std::vector<std::string> command = {"promtool"};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  const ProcessResult result = RunProcess(command, "");
+  if (!result.started) {
+    ASSERT_TRUE(MayBeSkipped()) << "promtool is missing (Debian package prometheus)";
+    std::cerr << "SKIPPED: promtool is missing (Debian package prometheus); the example rules were not checked\n";
+    GTEST_SKIP() << "promtool is missing";
+  }
+  EXPECT_EQ(result.exit_status, 0) << result.output;
+}
+
+// docs/prometheus: a configuration for scraping, and the alert rules that it names.
+TEST(Examples, ConfigurationAndRulesAreValid) {
+  ExpectPromtoolTakes({"check", "config", SOURCE_DIR "/docs/prometheus/prometheus.yml"});
+}
+
+TEST(Examples, RulesSpeakWhenTheyShould) {
+  ExpectPromtoolTakes({"test", "rules", SOURCE_DIR "/tests/exporters/prometheus/alerts_test.yml"});
+}
+
+TEST(Examples, RulesUseMetricsThatThereAre) {
+  const std::string rules = ReadAll(SOURCE_DIR "/docs/prometheus/alerts.yml");
+  std::set<std::string> known;
+  for (const Metric& metric : MetricCatalogue()) known.insert(std::string(metric.name));
+  const std::regex name(R"(runledger_[a-z_]+)");
+  int found = 0;
+  for (auto at = std::sregex_iterator(rules.begin(), rules.end(), name); at != std::sregex_iterator(); ++at, ++found)
+    EXPECT_TRUE(known.contains(at->str())) << at->str();
+  EXPECT_GT(found, 20);
 }
 
 TEST(OpenMetricsParser, WithoutData) {
