@@ -43,7 +43,9 @@ class Audit(harness.SystemTest):
         self.scrapes = self.directory / "scrapes"
         self.scrapes.mkdir()
         self.ledger = self.directory / "ledger.json"
+        # Contact with the group that is older than the session hides all jobs, and this may be a busy machine.
         config = self.config()
+        config["log"]["librdkafka"] = {"session.timeout.ms": "15000", "heartbeat.interval.ms": "1000"}
         self.make_topics(config, PARTITIONS)
         self.broker.configure_topic(self.topic, message_timestamp_type=timestamps)
         return config
@@ -81,20 +83,17 @@ class Audit(harness.SystemTest):
         (self.scrapes / f"{self.saved:04}.txt").write_text(body)
 
     def scrape(self, instance, generator, share, count):
-        """Saves `count` scrapes, evenly over what is left to be folded of this share of the events."""
-        end = share * EVENTS * (1 - BAD)
-        last = None
+        """Takes up to `count` scrapes, evenly over what is left to be folded of this share of the events."""
+        end = share * EVENTS * (1 - BAD) * 0.999
+        last = None  # events folded at the last scrape that was saved
         changed = (0, time.monotonic())  # what was folded, since when
-        while count > 0:
-            self.assertIsNone(instance.process.poll(), instance.text())
-            self.assertIn(generator.poll(), (None, 0), (self.directory / "generate.log").read_text())
+        while count > 0 and (last is None or last < end):
+            self.alive(instance, generator)
             body, folded = self.look(instance)
             if body is not None and (last is None or folded >= last + (end - last) / count):
                 self.save(body)
                 count -= 1
                 last = folded
-            elif body is not None and last >= end:
-                self.fail(f"{count} scrapes were still to be taken when all was folded: give a lower RUNLEDGER_AUDIT_RATE")
             if folded != changed[0]:
                 changed = (folded, time.monotonic())
             if time.monotonic() > changed[1] + harness.PATIENCE_S:
@@ -145,7 +144,7 @@ class Audit(harness.SystemTest):
         self.scrape(instance, generator, 1, SCRAPES - 1)
         self.finish(instance, generator)
         took = time.monotonic() - began
-        self.assertEqual(len(list(self.scrapes.iterdir())), SCRAPES)
+        self.assertEqual(self.saved, SCRAPES, "serve was faster than the scrapes: give a lower RUNLEDGER_AUDIT_RATE")
         print(f"{timestamps}: {EVENTS} events sent, folded and written in {took:.1f} s", flush=True)
         self.audit(instance, "--fresh")
         print(f"{timestamps}: audited in {time.monotonic() - began - took:.1f} s", flush=True)
@@ -159,6 +158,7 @@ class Audit(harness.SystemTest):
         share = max(SCRAPES // 3, 1)
         for third, (name, ending) in enumerate([("b", signal.SIGTERM), ("c", signal.SIGKILL)], start=1):
             self.scrape(instance, generator, third / 3, share)
+            generator.send_signal(signal.SIGSTOP)  # what it still has to send comes after the restart
             status = instance.stop(ending)
             self.assertEqual(status, 0 if ending == signal.SIGTERM else -ending, instance.text())
             written = self.history("SELECT count(*) AS n FROM events")[0]["n"]
@@ -166,6 +166,7 @@ class Audit(harness.SystemTest):
             self.assertLess(written, good)
             print(f"ended by {ending.name} with {written} rows written", flush=True)
             instance = self.serve(config, name).start().wait_ready()
+            generator.send_signal(signal.SIGCONT)
         self.scrape(instance, generator, 1, share)
         self.finish(instance, generator)
         self.check_never_back()
