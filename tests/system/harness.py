@@ -167,8 +167,9 @@ class Instance:
             up = metrics.all("runledger_log_caught_up")
             ends = metrics.all("runledger_log_end_offset")
             acked = metrics.all("runledger_log_acked_offset")
+            applied = metrics.all("runledger_log_applied_offset")  # may be ahead of the end that the leader named last
             return up and all(v == 1 for v in up.values()) and len(ends) == len(acked) == len(up) and all(
-                acked[labels] >= end for labels, end in ends.items())
+                acked[labels] >= max(end, applied[labels]) for labels, end in ends.items())
         wait_until(there, "serve is caught up", self.text, patience=300)
 
 

@@ -26,27 +26,34 @@ class Look:
         self.metrics = instance.metrics()
         self.ready = instance.status("/readyz")
 
-    def partitions(self):
-        """{(topic, partition): its own gauges}, of those that are not being restored."""
+    def positions(self):
+        """{(topic, partition): its own gauges}"""
         found = {}
         for name in ("restoring", "log_applied_offset", "log_watermark_timestamp_seconds", "log_caught_up"):
             for labels, value in self.metrics.all("runledger_" + name).items():
                 labels = dict(labels)
                 found.setdefault((labels["topic"], int(labels["partition"])), {})[name] = value
-        return {key: gauges for key, gauges in found.items() if gauges["restoring"] == 0}
+        return found
+
+    def partitions(self):
+        """Those that are not being restored."""
+        return {key: gauges for key, gauges in self.positions().items() if gauges["restoring"] == 0}
 
     def watermarks(self):
         """{partition number: microseconds}"""
-        return {key[1]: micros(gauges["log_watermark_timestamp_seconds"]) for key, gauges in self.partitions().items()
-                if "log_watermark_timestamp_seconds" in gauges}
+        name = "log_watermark_timestamp_seconds"
+        return {key[1]: micros(gauges[name]) for key, gauges in self.partitions().items() if name in gauges}
 
     def caught_up(self):
-        partitions = self.partitions()
-        return bool(partitions) and all(gauges["log_caught_up"] == 1 for gauges in partitions.values())
+        """In each of its answers: verdicts are known."""
+        positions = self.positions()
+        return (self.jobs["caught_up"] and self.runs.get("caught_up", False) and
+                all(gauges["restoring"] == 0 and gauges["log_caught_up"] == 1 for gauges in positions.values()))
 
     def stale(self):
         """Jobs with a stale run, as the metrics have it."""
-        return {dict(labels)["processor"] for labels, value in self.metrics.all("runledger_runs_stale").items() if value}
+        gauges = self.metrics.all("runledger_runs_stale")
+        return {dict(labels)["processor"] for labels, value in gauges.items() if value}
 
     def verdicts(self):
         """{job: verdict of its open runs}, as the API has it."""
@@ -93,9 +100,10 @@ class Looks:
             test.assertIn((labels["topic"], int(labels["partition"])), look.partitions(), "series while it is restored")
         if look.runs_status == 200:
             if not look.runs["caught_up"]:
-                judged = {(run["topic"], run["partition"]) for run in look.runs["runs"] if run.get("verdict") != "unknown" and "verdict" in run}
-                unknown = {(run["topic"], run["partition"]) for run in look.runs["runs"] if run.get("verdict") == "unknown"}
-                test.assertFalse(judged & unknown, "a partition is known or it is not")
+                open_runs = [run for run in look.runs["runs"] if "verdict" in run]
+                places = [{run["partition"] for run in open_runs if (run["verdict"] == "unknown") == unknown}
+                          for unknown in (False, True)]
+                test.assertFalse(places[0] & places[1], "a partition is known or it is not")
             else:
                 test.assertNotIn("unknown", {verdict for verdicts in look.verdicts().values() for verdict in verdicts})
         for job in look.jobs["jobs"]:
@@ -114,11 +122,11 @@ class Looks:
         thresholds_s: {job: stale_after in seconds}. Returns the jobs that were found stale.
         """
         test = self.test
-        self.instance.wait_applied(test.topic, {key[1]: gauges["log_applied_offset"]
-                                                for key, gauges in self.all[-1].partitions().items()})  # and the rows are there
-        rows = test.history("SELECT partition, offset, batch_index, job_name, run_id, status, event_time, started_at FROM events "
-                            f"WHERE job_name IN ({','.join('?' * len(thresholds_s))}) ORDER BY partition, offset, batch_index",
-                            *thresholds_s)
+        applied = {key[1]: gauges["log_applied_offset"] for key, gauges in self.all[-1].partitions().items()}
+        self.instance.wait_applied(test.topic, applied)  # and the rows below are durable
+        names = ",".join("?" * len(thresholds_s))
+        rows = test.history("SELECT partition, offset, job_name, run_id, status, event_time, started_at FROM events "
+                            f"WHERE job_name IN ({names}) ORDER BY partition, offset, batch_index", *thresholds_s)
         test.assertEqual({row["job_name"] for row in rows}, set(thresholds_s), "every job has rows")
         homes = {row["job_name"]: row["partition"] for row in rows}
         found = set()
@@ -140,17 +148,25 @@ class Looks:
                     signs[run] = max(signs.get(run, 0), row["event_time"], row["started_at"] or 0)
                 shown = look.metrics.all("runledger_runs_stale", processor=job)
                 if not signs or home not in watermarks:
-                    test.assertFalse(shown, f"look {number}: a verdict on {job} without a watermark, or before it was seen")
+                    test.assertFalse(shown, f"look {number}: a verdict on {job}, without watermark or before it was seen")
                     continue
                 stale = [run for run, sign in signs.items()
                          if run not in ended and watermarks[home] - sign > micros(threshold_s)]
                 test.assertEqual(list(shown.values()), [len(stale)],
-                                 f"look {number}: stale runs of {job} at {watermarks[home]}, signs of life {signs}, ended {ended}")
+                                 f"look {number}: stale runs of {job} at {watermarks[home]}, signs {signs}, ended {ended}")
                 judged += 1
                 if stale:
                     found.add(job)
         test.assertGreater(judged, 0)
         return found
+
+    def check_watermarks(self, time_us, ends):
+        """What stood in the log at a time, {partition: end}, has been folded where the watermark is at or past that time."""
+        for number, look in enumerate(self.all):
+            for (_, partition), gauges in look.positions().items():
+                if micros(gauges.get("log_watermark_timestamp_seconds", 0)) >= time_us:
+                    self.test.assertGreaterEqual(gauges["log_applied_offset"], ends.get(partition, 0),
+                                                 f"look {number}: the watermark of partition {partition} is ahead of the fold")
 
     def check_never_less_than(self, earlier):
         """No counter of a job is below what `earlier` (Metrics) showed, and none of its series is gone for good."""
@@ -176,3 +192,8 @@ def ask(instance, *words):
     """A question on the command line: (exit status, what it printed)."""
     done = harness.runledger(*words, "--url", instance.url, check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+def ask_until_known(instance, *words):
+    """The same, again and again while the answer is that it is not known."""
+    return harness.wait_until(lambda: [answer for answer in [ask(instance, *words)] if answer[0] != 3], "it is known", instance.text)[0]

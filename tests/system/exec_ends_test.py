@@ -20,7 +20,8 @@ class Exec(harness.SystemTest):
         if heartbeat:
             flags += ["--heartbeat", heartbeat]
         process = subprocess.Popen(
-            [harness.BINARY, "exec", "--brokers", self.broker.bootstrap, "--topic", self.topic, "--job", job, *flags, "--", *command],
+            [harness.BINARY, "exec", "--brokers", self.broker.bootstrap, "--topic", self.topic, "--job", job, *flags,
+             "--", *command],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=self.directory)
         self.addCleanup(self.end, process)
         return process
@@ -34,15 +35,15 @@ class Exec(harness.SystemTest):
     def doomed(self, job, looks, heartbeat=None):
         """A run whose wrapper and command are killed together."""
         pid_file = self.directory / f"{job}.pid"
-        process = self.exec(job, "sh", "-c", f"echo $$ > {pid_file}.new && mv {pid_file}.new {pid_file} && exec sleep 1000",
-                            heartbeat=heartbeat)
+        script = f"echo $$ > {pid_file}.new && mv {pid_file}.new {pid_file} && exec sleep 1000"
+        process = self.exec(job, "sh", "-c", script, heartbeat=heartbeat)
         looks.until(lambda look: look.metrics.sum("runledger_runs_running", processor=job) == 1, f"{job} is running")
         child = int(harness.wait_until(lambda: pid_file.exists() and pid_file.read_text(), "the command has started"))
         if heartbeat:
             looks.until(lambda look: self.beats(job) > 0, f"a heartbeat of {job}")
         os.killpg(process.pid, signal.SIGKILL)
         self.assertEqual(process.wait(), -signal.SIGKILL)
-        harness.wait_until(lambda: not pathlib.Path(f"/proc/{child}").exists() or "Z" in status_of(child), "the command is gone too")
+        harness.wait_until(lambda: state_of(child) in ("", "Z"), "the command is gone too")
 
     def beats(self, job):
         return self.history("SELECT count(*) AS n FROM events WHERE job_name = ? AND heartbeat = 1", job)[0]["n"]
@@ -69,10 +70,10 @@ class Exec(harness.SystemTest):
 
         # The one that beats has been running for longer than that too.
         started = self.history("SELECT min(started_at) AS t FROM events WHERE job_name = 'steady'")[0]["t"]
-        looks.until(lambda look: min(look.watermarks().values()) > started + verdicts.micros(STALE_S + 1), "steady has run for longer")
+        enough = started + verdicts.micros(STALE_S + 1)
+        looks.until(lambda look: min(look.watermarks().values()) > enough, "steady has run for longer")
         self.assertIsNone(steady.poll())
-        instance.wait_caught_up()
-        self.check_while_running(instance)
+        self.check_while_running(instance, looks.until(lambda look: look.caught_up(), "verdicts are known"))
 
         gate.touch()
         self.assertEqual(steady.wait(harness.PATIENCE_S), 0, steady.stderr)
@@ -81,15 +82,16 @@ class Exec(harness.SystemTest):
         instance.wait_caught_up()
         self.check_at_the_end(instance, looks)
 
-    def check_while_running(self, instance):
-        runs = {run["job"]: run for run in instance.api("/api/v1/runs")["runs"]}
+    def check_while_running(self, instance, look):
+        runs = {run["job"]: run for run in look.runs["runs"]}
         self.assertEqual({job: run["status"] for job, run in runs.items()},
                          {"good": "success", "seven": "failed", "shot": "failed", "steady": "running", "doomed": "running",
                           "doomed.beating": "running"})
         self.assertEqual(runs["doomed"]["verdict"], "stale")
         self.assertEqual(runs["doomed.beating"]["verdict"], "stale")
         self.assertNotIn("verdict", runs["shot"])
-        self.assertEqual({run["job"] for run in instance.api("/api/v1/runs?stale=true")["runs"]} - {"steady"}, {"doomed", "doomed.beating"})
+        stale = {run["job"] for run in instance.api("/api/v1/runs?stale=true")["runs"]}
+        self.assertEqual(stale - {"steady"}, {"doomed", "doomed.beating"})
         history = {row["processor_name"]: row for row in self.history("SELECT * FROM processor_run_history")}
         self.assertEqual(history["doomed"]["status"], "running", "nobody has said how it ended")
         self.assertIsNone(history["doomed"]["processed_at"])
@@ -101,13 +103,14 @@ class Exec(harness.SystemTest):
                           "doomed.beating": "running"})
         for job, kind, words in (("seven", "exit_status", "exit status 7: reading\ndisk full: /data"),
                                  ("shot", "signal", "killed by SIGKILL: last words")):
-            self.assertEqual([(error["error_type"], error["error_message"].rstrip("\n")) for error in json.loads(history[job]["errors"])],
-                             [(kind, words)])
+            errors = [(error["error_type"], error["error_message"].rstrip("\n")) for error in json.loads(history[job]["errors"])]
+            self.assertEqual(errors, [(kind, words)])
         self.assertIsNone(history["good"]["errors"])
         for job in ("good", "seven", "shot", "steady"):
             self.assertGreaterEqual(history[job]["processed_at"], history[job]["started_at"])
             self.assertGreaterEqual(history[job]["duration_seconds"], 0)
-        self.assertEqual({row["processor_name"] for row in self.history("SELECT * FROM processor_run_history_failures")}, {"seven", "shot"})
+        failures = self.history("SELECT processor_name FROM processor_run_history_failures")
+        self.assertEqual({row["processor_name"] for row in failures}, {"seven", "shot"})
 
         metrics = instance.metrics()
         for job in history:
@@ -118,12 +121,12 @@ class Exec(harness.SystemTest):
             self.assertEqual(metrics.value("runledger_runs_running", processor=job), int(history[job]["status"] == "running"), job)
             self.assertEqual(metrics.value("runledger_consecutive_failures", processor=job), int(job in ("seven", "shot")), job)
 
-        status, text = verdicts.ask(instance, "status")
+        status, text = verdicts.ask_until_known(instance, "status")
         self.assertEqual(status, 1, text)
         for job in history:
             self.assertEqual(f"STALE RUNNING DETECTED: {job} " in text, job.startswith("doomed"), text)
-        self.assertEqual(verdicts.ask(instance, "status", "good")[0], 0)
-        self.assertEqual(verdicts.ask(instance, "status", "doomed")[0], 1)
+        self.assertEqual(verdicts.ask_until_known(instance, "status", "good")[0], 0)
+        self.assertEqual(verdicts.ask_until_known(instance, "status", "doomed")[0], 1)
 
         # Never before, and as soon as it is true; each look against the log up to where that look stood.
         stale = looks.check_against_rows({job: STALE_S for job in history})
@@ -139,7 +142,8 @@ class Exec(harness.SystemTest):
         return max(after["log_time"] + 1000 - before["event_time"] for before, after in zip(rows, rows[1:]))
 
 
-def status_of(pid):
+def state_of(pid):
+    """As the kernel has it; empty: there is none."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
