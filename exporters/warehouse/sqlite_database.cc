@@ -57,8 +57,8 @@ std::string Advice(int code, int busy_timeout_ms) {
              "file)";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return "the file is damaged or no SQLite database; restore it from a copy, or move it away and let it be filled "
-             "anew from the log";
+      return "the file is damaged or no SQLite database; restore it from a copy, whose later rows are read again from "
+             "the log, or move it away: a new file begins where the group's committed offsets stand";
     default:
       return {};
   }
