@@ -297,7 +297,9 @@ void Delivery::OnProduced(uint64_t message, const absl::Status& status, const Mo
   if (released_) return;
   cursor_.OnProduced(message, status, now);
   if (!status.ok()) {
-    SetProblem(Trouble::kLetters, "dead letters: " + std::string(status.message()));
+    SetProblem(Trouble::kLetters, absl::StrCat("dead letters: ", std::string(status.message()),
+                                               absl::IsNotFound(status) ? "; `runledger setup` makes the topic " : "",
+                                               absl::IsNotFound(status) ? options_.rows.dead_letter_topic : ""));
   } else if (!troubles_[static_cast<size_t>(Trouble::kLetters)].empty() && !cursor_.letters_failing()) {
     SetProblem(Trouble::kLetters, "");
   }

@@ -10,6 +10,7 @@ namespace {
 constexpr int kPollMs = 10;
 constexpr int kAnswerMs = 10'000;  // of the group coordinator, at assignment
 constexpr int kLeaderMs = 2'000;   // of a partition's leader
+constexpr auto kAskAgain = std::chrono::milliseconds(500);
 constexpr auto kAssignPatience = std::chrono::seconds(120);
 constexpr int kStartsEvery = 10;  // the log's start is asked for at every so manieth contact
 
@@ -196,20 +197,25 @@ void Pipeline::RunGroup() {
 }
 
 void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
-  SetLogProblem("");
   if (partitions.empty()) {
-    parts_.directory->SetAssigned();
+    parts_.directory->SetAssigned(true);
+    SetLogProblem("");
     if (absl::Status status = consumer_->Assign({}); !status.ok())
       parts_.logger->error("group: {}", std::string(status.message()));
     return;
   }
-  // The coordinator has just answered, so it is there; patience is for the moment between two of its lives.
-  const auto give_up = std::chrono::steady_clock::now() + kAssignPatience;
+  // The coordinator has just answered, so it is there; patience is for the moment between two of its lives. Without an
+  // answer nothing may begin: an offset that is not known is not one that was never committed.
   auto committed = consumer_->Committed(partitions, kAnswerMs);
-  while (!committed.ok() && std::chrono::steady_clock::now() < give_up &&
-         !stop_group_.load(std::memory_order_relaxed)) {
-    parts_.logger->warn("group: {}; asking again", std::string(committed.status().message()));
+  while (!committed.ok() && !stop_group_.load(std::memory_order_relaxed)) {
+    SetLogProblem("the group's committed offsets cannot be read: " + std::string(committed.status().message()));
+    std::this_thread::sleep_for(kAskAgain);
     committed = consumer_->Committed(partitions, kAnswerMs);
+  }
+  if (!committed.ok()) {  // asked to stop meanwhile: the group gets its answer, and nothing is read
+    if (absl::Status status = consumer_->Assign({}); !status.ok())
+      parts_.logger->error("group: {}", std::string(status.message()));
+    return;
   }
   if (cluster_id_.empty()) cluster_id_ = consumer_->ClusterId(kLeaderMs);
   std::map<TopicPartition, Assignment> assignments;
@@ -226,23 +232,23 @@ void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
     assignments[start.partition].log_start = start.offset;
   for (const kafka::PartitionOffset& end : consumer_->EndOffsets(partitions, kLeaderMs))
     assignments[end.partition].log_end = end.offset;
-  if (committed.ok()) {
-    for (const kafka::CommittedOffset& offset : *committed) {
-      if (offset.offset < 0) continue;
-      Assignment& assignment = assignments[offset.partition];
-      auto metadata = CommitMetadata::Decode(offset.metadata);
-      if (metadata.ok()) {
-        assignment.metadata = *metadata;
-      } else {
-        parts_.logger->error("{}: {}", ToString(offset.partition), std::string(metadata.status().message()));
-      }
-      assignment.committed = Position{offset.offset, assignment.metadata.index};
+  for (const kafka::CommittedOffset& offset : *committed) {
+    if (offset.offset < 0) continue;
+    Assignment& assignment = assignments[offset.partition];
+    auto metadata = CommitMetadata::Decode(offset.metadata);
+    if (metadata.ok()) {
+      assignment.metadata = *metadata;
+    } else {
+      parts_.logger->error("{}: {}", ToString(offset.partition), std::string(metadata.status().message()));
     }
+    assignment.committed = Position{offset.offset, assignment.metadata.index};
   }
   for (const auto& [partition, assignment] : assignments) Take(partition, assignment);
-  parts_.directory->SetAssigned();  // not before they are there: until they show their series, it is not ready
+  parts_.directory->SetAssigned(true);  // only now: it is ready once all that was taken is restored
+  SetLogProblem("");
 
   // Each delivery says where it wants to read from; then all of them start.
+  const auto give_up = std::chrono::steady_clock::now() + kAssignPatience;
   const auto all_know = [&] {
     const std::lock_guard lock(owned_mutex_);
     return std::all_of(partitions.begin(), partitions.end(),

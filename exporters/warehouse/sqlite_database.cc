@@ -57,8 +57,9 @@ std::string Advice(int code, int busy_timeout_ms) {
              "file)";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return "the file is damaged or no SQLite database; restore it from a copy, or move it away: with a new "
-             "log.group it is filled anew from the log";
+      return "the file is damaged or no SQLite database; restore it from a copy, whose later rows are read again from "
+             "the log, or move it away: a new file begins where the group's committed offsets stand, and with a new "
+             "log.group at the beginning of the log";
     default:
       return {};
   }

@@ -55,7 +55,8 @@ absl::Status Drift(const Database& database, const std::string& table, const std
                    const std::string& wanted, const std::string& found) {
   return absl::FailedPreconditionError(
       absl::StrCat(database.path(), ": table ", table, ", column ", column, ": wanted ", wanted, ", found ", found,
-                   "; change the table, or move the file away: with a new log.group it is filled anew from the log"));
+                   "; change the table, or move the file away: a new one begins where the group's committed "
+                   "offsets stand, and with a new log.group at the beginning of the log"));
 }
 
 using Script = std::vector<std::string>;

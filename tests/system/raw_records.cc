@@ -6,10 +6,12 @@
 //
 // Exit status: 0 done, 1 failed (the reason on standard error), 2 wrong use.
 
+#include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,7 +28,14 @@ absl::Status Produce(const std::string& brokers, const std::string& topic, const
   auto reader = tools::RecordFileReader::Open(path);
   if (!reader.ok()) return reader.status();
   // Only the broker's own limit counts.
-  auto sink = tools::KafkaSink::Create({{"bootstrap.servers", brokers}, {"message.max.bytes", "100000000"}}, topic, 1);
+  const kafka::Settings settings = {{"bootstrap.servers", brokers}, {"message.max.bytes", "100000000"}};
+  auto sink = tools::KafkaSink::Create(settings, topic, 1);
+  // A topic that was just made is not known to every broker at once.
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (absl::IsNotFound(sink.status()) && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    sink = tools::KafkaSink::Create(settings, topic, 1);
+  }
   if (!sink.ok()) return sink.status();
   tools::GeneratedRecord record;
   while (true) {

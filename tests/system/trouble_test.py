@@ -7,18 +7,17 @@ import collections
 import contextlib
 import os
 import pathlib
-import re
 import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import types
-import unittest
 
 import harness
 import raw
@@ -223,6 +222,20 @@ class BrokerAway(TroubleTest):
         self.feed.write_all(100)
         self.check_once(instance)
 
+    def test_no_topic_for_dead_letters_yet(self):
+        config = self.config()
+        self.make_topics(config, PARTITIONS)
+        self.dead_letters = config["log"]["dead_letter_topic"] = self.dead_letters + ".missing"
+        instance = self.serve(config).start().wait_ready()
+        wait_until(lambda: f"{self.dead_letters} for dead letters does not exist" in instance.text(), "it is told at start", instance.text)
+        self.feed.write_all(100)
+        wait_until(lambda: "dead letters: " in self.problems(instance), "/readyz names the problem", instance.text)
+        self.assertIn("`runledger setup` makes the topic " + self.dead_letters, self.problems(instance))
+        self.assertEqual(instance.metrics().sum("runledger_runs_finished_total"), len(self.feed.runs))
+        self.make_topics(config, PARTITIONS)
+        self.check_once(instance)
+        wait_until(lambda: self.problems(instance) == "", "nothing is wrong any more", instance.text)
+
     def outage(self, away, back):
         config = self.config()
         self.make_topics(config, PARTITIONS)
@@ -263,7 +276,39 @@ class BrokerAway(TroubleTest):
         self.check_once(self.serve(config, "b").start().wait_ready(), letters_twice=True)
 
 
-class WarehouseFull(TroubleTest):
+class WarehouseTrouble(TroubleTest):
+    def test_locked_by_another_program(self):
+        config = self.config()
+        self.make_topics(config, PARTITIONS)
+        instance = self.serve(config).start().wait_ready()
+        self.feed.write_all(100)
+        self.wait_durable(instance)
+        with contextlib.closing(sqlite3.connect(self.directory / "history.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            self.feed.write_all(100)
+            wait_until(lambda: "another process has held the file's lock" in self.problems(instance), "it is told", instance.text)
+            other.execute("ROLLBACK")
+        self.check_once(instance)
+        wait_until(lambda: self.problems(instance) == "", "nothing is wrong any more", instance.text)
+
+    def test_an_older_copy_is_put_back(self):
+        config = self.config()
+        self.make_topics(config, PARTITIONS)
+        path, copy = self.directory / "history.db", self.directory / "copy.db"
+        for life in "ab":
+            instance = self.serve(config, life).start().wait_ready()
+            self.feed.write_all(300)
+            self.check_once(instance)
+            self.assertEqual(instance.stop(), 0, instance.text())
+            if not copy.exists():
+                shutil.copy(path, copy)
+        for name in self.directory.glob("history.db*"):
+            name.unlink()
+        shutil.move(copy, path)
+        instance = self.serve(config, "c").start().wait_ready()
+        wait_until(lambda: self.history("SELECT count(*) AS n FROM events")[0]["n"] >= len(self.feed.runs), "its rows come again", instance.text)
+        self.check_once(instance, letters_twice=True)
+
     def run_full(self, path, make_room, wrapper=()):
         config = self.config(warehouse={"path": str(path), "held_bytes": "1MiB"})
         self.make_topics(config, PARTITIONS)

@@ -32,6 +32,14 @@ absl::Status CreateTopics(const Config& config, int32_t partitions, int32_t repl
 }
 
 void CheckTopics(const Config& config, spdlog::logger* logger) {
+  const auto policy =
+      kafka::TopicConfig(ConnectionSettings(config), config.dead_letter_topic, "cleanup.policy", kTimeoutMs);
+  if (absl::IsNotFound(policy.status())) {
+    logger->error("topic {} for dead letters does not exist; `runledger setup` makes it", config.dead_letter_topic);
+  } else if (policy.ok() && policy->find("compact") != std::string::npos) {
+    logger->warn("topic {} for dead letters has cleanup.policy={}: of the letters of one key only the newest stays",
+                 config.dead_letter_topic, *policy);
+  }
   for (const ingest::TopicOptions& topic : config.topics) {
     const auto type = kafka::TopicConfig(ConnectionSettings(config), topic.name, kTimestampType, kTimeoutMs);
     if (absl::IsNotFound(type.status())) {

@@ -43,7 +43,7 @@ TEST(ConsumerSettings, WhatDeliveryRestsOnCannotBeChanged) {
   constexpr std::pair<const char*, const char*> kForbidden[] = {{"enable.auto.commit", "true"},
                                                                 {"enable.auto.offset.store", "true"},
                                                                 {"auto.offset.reset", "latest"},
-                                                                {"enable.partition.eof", "true"}};
+                                                                {"enable.partition.eof", "false"}};
   for (const auto& [name, value] : kForbidden) {
     const auto made =
         Consumer::Create({{"bootstrap.servers", "127.0.0.1:1"}, {"group.id", "g"}, {name, value}}, &nobody, {});
