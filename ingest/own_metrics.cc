@@ -19,8 +19,10 @@ OwnMetrics::OwnMetrics(std::shared_ptr<prometheus::Registry> registry)
     : events(Counter(*registry, "runledger_events_total", "Good events read from the log, by body and framing.")),
       events_rejected(Counter(*registry, "runledger_events_rejected_total",
                               "Events and records that could not be used, by category.")),
-      dead_letters(Counter(*registry, "runledger_dead_letters_total",
-                           "Dead letters that the log has acknowledged, by category.")),
+      dead_letters(
+          Counter(*registry, "runledger_dead_letters_total",
+                  "Dead letters that the log has acknowledged, by category: whatever was rejected, and events of "
+                  "which one column was refused, which count as events all the same.")),
       dead_letters_truncated(Counter(*registry, "runledger_dead_letters_truncated_total",
                                      "Dead letters that their topic refused for their size: only the head of the value "
                                      "went there.")),

@@ -29,6 +29,8 @@ class EmitToAnswers(harness.SystemTest):
         answer = instance.api("/api/v1/runs?job=nightly")
         self.assertEqual([run["run_id"] for run in answer["runs"]], ["nightly_1"])
         self.assertIn("nightly_1", runledger("trace", "ightly_1", "--url", instance.url).stdout)
+        nobody = runledger("trace", "nobody", "--url", instance.url, check=False)
+        self.assertEqual(nobody.returncode, 1, "no such run is bad news: " + nobody.stdout)
         self.assertIn("hourly_1", runledger("runs", "hourly", "--url", instance.url).stdout)
         self.assertIn("nightly_1", runledger("runs", "nightly", "--warehouse", self.directory / "history.db").stdout)
         self.assertIn("hourly", runledger("status", "--url", instance.url).stdout)

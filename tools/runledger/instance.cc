@@ -112,6 +112,7 @@ struct Instance::Impl {
       metrics.events_rejected.Add(labels);
       metrics.dead_letters.Add(labels);
     }
+    metrics.dead_letters_truncated.Add({});
     for (const ingest::TopicOptions& topic : config.topics) metrics.partition_violations.Add({{"topic", topic.name}});
   }
 

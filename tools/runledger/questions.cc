@@ -250,15 +250,18 @@ int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
   return kFine;
 }
 
-int PrintRunsAnswer(const QuestionOptions& options, const std::string& path) {
+// `none`: the status if the answer is known to be empty.
+int PrintRunsAnswer(const QuestionOptions& options, const std::string& path, int none) {
   int status = kFine;
   const std::optional<Json> answer = Ask(options, path, &status);
   if (!answer) return status;
+  const int found = (*answer)["runs"].empty() ? none : kFine;
   if (options.json) {
     std::printf("%s\n", answer->dump(2).c_str());
-    return answer->value("caught_up", false) ? kFine : kUnknown;
+    return answer->value("caught_up", false) ? found : kUnknown;
   }
   status = SayAsOf(*answer);
+  if (status == kFine) status = found;
   PrintRuns((*answer)["runs"]);
   if (answer->value("more", false)) std::printf("there are more; raise --limit\n");
   WarnOfStale(*answer);
@@ -291,12 +294,12 @@ int Runs(const QuestionOptions& options) {
   add("status", options.status);
   add("date", options.date);
   if (options.stale) add("stale", "true");
-  return PrintRunsAnswer(options, path);
+  return PrintRunsAnswer(options, path, kFine);
 }
 
 int Trace(const QuestionOptions& options) {
   if (!options.warehouse.empty()) return RunsFromWarehouse(options, /*with_events=*/true);
-  return PrintRunsAnswer(options, "/api/v1/trace?id=" + UrlEncode(options.fragment));
+  return PrintRunsAnswer(options, "/api/v1/trace?id=" + UrlEncode(options.fragment), /*none=*/kBadNews);
 }
 
 }  // namespace runledger::tools

@@ -33,12 +33,14 @@ TEST(MetricCatalogue, HoldsTheInstancesOwnMetrics) {
   own.events.Add({});
   own.events_rejected.Add({});
   own.dead_letters.Add({});
+  own.dead_letters_truncated.Add({});
   own.partition_violations.Add({});
   own.warehouse_rows.Add({});
   own.warehouse_rows_in_flight.Add({});
   own.warehouse_retries.Add({});
   own.warehouse_circuit_open.Add({});
   own.warehouse_append_duration.Add({}, prometheus::Histogram::BucketBoundaries{1});
+  own.state_lost.Add({});
   own.ready.Add({});
   own.build_info.Add({});
   std::map<std::string, prometheus::MetricFamily> registered;
