@@ -10,7 +10,6 @@ namespace {
 
 constexpr int64_t kOpenRetryUs = 500'000;
 constexpr int64_t kOpenRetryMaxUs = 30'000'000;
-constexpr size_t kMaxBefore = 64;
 
 }  // namespace
 
@@ -55,6 +54,19 @@ void Delivery::StopRows(std::string problem) {
   SetProblem(Trouble::kRowsStopped, std::move(problem));
 }
 
+void Delivery::StopForeign(const std::string& difference) {
+  if (reading_) parts_.log->StopReading(assignment_.partition, assignment_.tenure, Reader::kFold);
+  if (rows_reading_) parts_.log->StopReading(assignment_.partition, assignment_.tenure, Reader::kRows);
+  foreign_ = true;
+  reading_ = rows_reading_ = false;
+  StopRows(absl::StrCat("this is not the log that was read before: ", difference,
+                        ". The topic was deleted and made again, or the brokers lost records. Nothing of it is read. "
+                        "`runledger log accept "
+                        "--topic ",
+                        assignment_.partition.topic, " --partition ", assignment_.partition.partition,
+                        "` takes it as a new log, once the instances of the group are stopped"));
+}
+
 void Delivery::OnAssigned(const Moment&) {
   log_start_ = assignment_.log_start;
   log_end_ = assignment_.log_end;
@@ -79,7 +91,7 @@ void Delivery::StartFold(const Moment& now) {
     snapshot_at_ = applied_;
   }
   next_snapshot_us_ = now.mono_us + options_.snapshot_interval_us;
-  if (first_owner) {
+  if (first_owner && !restored) {
     shown_ = true;
   } else if (assignment_.metadata.applied_at_revocation >= 0) {
     const int64_t applied = assignment_.metadata.applied_at_revocation;
@@ -88,6 +100,23 @@ void Delivery::StartFold(const Moment& now) {
     show_at_ = log_end_;
   }
   cursor_.Start(committed_);
+  const CommitMetadata& left = assignment_.metadata;
+  if (!first_owner && committed_.index == 0) {
+    const RecordBefore before{committed_, left.before_time_ms, left.before_hash};
+    expected_.Add(before);
+    if (!before.hash.empty()) committable_.Note(before);
+  }
+  if (restored && log_start_ >= 0 && applied_.offset - 1 >= log_start_) {
+    expected_.Add(fold_before_);
+    fold_from_ = applied_.offset;
+  }
+  if (!first_owner && !left.cluster_id.empty() && !assignment_.cluster_id.empty() &&
+      left.cluster_id != assignment_.cluster_id) {
+    StopForeign(absl::StrCat("the committed offset is of cluster ", left.cluster_id, ", and this is cluster ",
+                             assignment_.cluster_id));
+    Settle(now);
+    return;
+  }
   if (!first_owner && log_start_ >= 0 && committed_.offset < log_start_) {
     StopRows(absl::StrCat(
         "committed offset ", committed_.offset, " is not in the log any more: it begins at ", log_start_, ", so ",
@@ -103,7 +132,7 @@ void Delivery::StartFold(const Moment& now) {
   rows_attached_ = committed_ >= applied_;
   const bool known = applied_.offset > 0 || log_start_ >= 0;
   parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kFold,
-                           known ? applied_.offset : kafka::kOffsetBeginning);
+                           known ? expected_.BeginFor(applied_.offset, log_start_) : kafka::kOffsetBeginning);
   OpenSink();
   Settle(now);
 }
@@ -140,6 +169,17 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
   sink_open_ = true;
   first_commit_done_ = false;
   commit_at_us_ = 0;  // rows wait for it
+  if (!assignment_.committed && opened.position && *opened.position > committed_) {
+    StopRows(absl::StrCat("nothing is committed for this partition, but the warehouse has its rows up to offset ",
+                          ToString(*opened.position),
+                          ": the topic was deleted and made again, or the group's offsets expired, or the group is a "
+                          "new one. Rows of this "
+                          "partition stop, its gauges go on. `runledger log accept --topic ",
+                          assignment_.partition.topic, " --partition ", assignment_.partition.partition,
+                          "` takes the log as a new one; with `--from ", opened.position->offset,
+                          "` rows go on where the warehouse ends. Stop the instances of the group first"));
+    return;
+  }
   if (opened.position && *opened.position < committed_) {
     // The warehouse is behind what was committed (an older copy of it was put back): its rows are read again.
     if (log_start_ >= 0 && opened.position->offset < log_start_) {
@@ -177,7 +217,8 @@ void Delivery::AttachOrDetachRows() {
     rows_reading_ = false;
   } else if (!rows_reading_ && cursor_.held_bytes() <= options_.rows.held_bytes / 2) {
     rows_reading_ = true;
-    parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kRows, cursor_.next().offset);
+    parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kRows,
+                             expected_.BeginFor(cursor_.next().offset, log_start_));
   }
 }
 
@@ -187,6 +228,13 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
   int64_t append_time_us = -1;
   const int64_t began = applied_.offset;
   for (const Record& record : records) {
+    if (!expected_.empty()) {
+      if (const auto difference = expected_.Check(record)) {
+        folding_ = making_rows_ = false;
+        StopForeign(*difference);
+        break;
+      }
+    }
     folding_ = reader == Reader::kFold && record.offset >= applied_.offset;
     making_rows_ = (reader == Reader::kRows ? rows_reading_ : rows_attached_) && !rows_stopped_ &&
                    record.offset >= cursor_.next().offset;
@@ -210,16 +258,10 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
     if (rows_attached_ && cursor_.full()) rows_attached_ = false;
   }
   folding_ = making_rows_ = false;
-  if (!records.empty() && records.back().offset + 1 == cursor_.next().offset) {
-    const Record& last = records.back();
-    before_.push_back({cursor_.next(), last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1,
-                       codecs::Hex(codecs::HashBytes(last.value))});
-    if (before_.size() > kMaxBefore) before_.pop_front();
-  }
-  if (!records.empty() && reader == Reader::kFold && records.back().offset + 1 == applied_.offset) {
-    const Record& last = records.back();
-    fold_before_ = {applied_, last.timestamp_us >= 0 ? last.timestamp_us / 1000 : -1,
-                    codecs::Hex(codecs::HashBytes(last.value))};
+  if (!records.empty() && !foreign_) {
+    const RecordBefore last = RecordBefore::Of(records.back());
+    if (last.position == cursor_.next()) committable_.Note(last);
+    if (reader == Reader::kFold && last.position == applied_) fold_before_ = last;
   }
   watermark_.OnApplied(Passed(), append_time_us);
   NoteProgress(began);
@@ -229,6 +271,7 @@ void Delivery::OnRecords(Reader reader, std::span<const Record> records, const M
 void Delivery::OnReadToEnd(Reader reader, int64_t offset, const Moment& now) {
   if (released_ || revoking_ || reader != Reader::kFold || !reading_) return;
   passed_ = std::max(passed_, offset);
+  expected_.Passed(offset);
   SetProblem(Trouble::kReading, "");
   watermark_.OnApplied(Passed(), -1);
   Settle(now);
@@ -250,12 +293,15 @@ void Delivery::OnRejected(int32_t index, const codecs::Rejection& rejection, std
 
 void Delivery::OnReadError(Reader reader, const absl::Status& status, const Moment& now) {
   if (released_) return;
-  if (absl::IsOutOfRange(status)) {
+  const int64_t at = reader == Reader::kFold ? applied_.offset : cursor_.next().offset;
+  if (absl::IsOutOfRange(status) && at != log_start_ && expected_.Forget(at)) {
+    // The record to be compared went while it was asked for; what follows it may still be there.
+    parts_.log->StartReading(assignment_.partition, assignment_.tenure, reader, at);
+  } else if (absl::IsOutOfRange(status)) {
     if (reader == Reader::kFold) reading_ = false;
     rows_reading_ = false;
     StopRows(absl::StrCat(
-        "reading stopped at offset ", reader == Reader::kFold ? applied_.offset : cursor_.next().offset,
-        ", which is not in the log: it holds ", log_start_, " to ", log_end_,
+        "reading stopped at offset ", at, ", which is not in the log: it holds ", log_start_, " to ", log_end_,
         ". Records were deleted before they were read, or the topic was deleted and made again. Raise retention.ms or "
         "retention.bytes of the topic above the longest outage"));
   } else {
@@ -306,27 +352,25 @@ void Delivery::OnProduced(uint64_t message, const absl::Status& status, const Mo
   Settle(now);
 }
 
-CommitMetadata Delivery::MetadataFor(const Position& position) const {
+CommitMetadata Delivery::MetadataFor(const RecordBefore& committed) const {
   CommitMetadata metadata = metadata_;
-  metadata.index = position.index;
+  metadata.index = committed.position.index;
   metadata.cluster_id = assignment_.cluster_id;
   metadata.rules = rules_;
   metadata.advertise = options_.advertise;
   metadata.applied_at_revocation = revoking_ ? applied_.offset : -1;
-  if (!milestones_.empty()) metadata.replay_floor = std::max(metadata.replay_floor, milestones_.front().offset);
-  metadata.before_time_ms = -1;
-  metadata.before_hash.clear();
-  for (const Before& before : before_) {
-    if (before.position != position) continue;
-    metadata.before_time_ms = before.time_ms;
-    metadata.before_hash = before.hash;
-  }
+  // Where this owner's fold began says nothing of what came before, unless that is further back than the cap.
+  if (!milestones_.empty() && milestones_.front().log_time_us <= shard_->log_time_us() - options_.replay_cap_us)
+    metadata.replay_floor = std::max(metadata.replay_floor, milestones_.front().offset);
+  metadata.before_time_ms = committed.time_ms;
+  metadata.before_hash = committed.hash;
   return metadata;
 }
 
 void Delivery::CommitIfDue(const Moment& now, bool final) {
   if (commit_in_flight_ != 0 || !sink_open_ || rows_stopped_) return;
-  const Position acked = cursor_.acked();
+  const RecordBefore target = committable_.Last(cursor_.acked());
+  const Position acked = std::max(target.position, committed_);
   const bool fence = cursor_.fenced();
   const bool due = now.mono_us >= commit_at_us_ && (!first_commit_done_ || acked > committed_ || pointer_due_);
   if (!due && !fence && !final) return;
@@ -334,8 +378,9 @@ void Delivery::CommitIfDue(const Moment& now, bool final) {
   commit_in_flight_ = next_commit_++;
   committing_ = acked;
   committing_pointer_ = pointer_due_;
-  while (before_.size() > 1 && before_.front().position < acked) before_.pop_front();
-  parts_.log->Commit(assignment_.partition, assignment_.tenure, commit_in_flight_, acked, MetadataFor(acked));
+  committable_.ForgetBefore(acked);
+  parts_.log->Commit(assignment_.partition, assignment_.tenure, commit_in_flight_, acked,
+                     MetadataFor(target.position == acked ? target : RecordBefore{acked, -1, ""}));
 }
 
 void Delivery::OnCommitted(uint64_t commit, const absl::Status& status, const Moment& now) {
@@ -384,7 +429,8 @@ void Delivery::Settle(const Moment& now) {
 
 void Delivery::Publish(const Moment& now) {
   const bool was_shown = shown_;
-  if (!shown_ && show_at_ && Passed() >= *show_at_) {
+  const bool known_again = fold_from_ < 0 || !expected_.Waits(fold_from_);
+  if (!shown_ && !foreign_ && known_again && show_at_ && Passed() >= *show_at_) {
     shown_ = true;
     if (state_lost_) {
       shard_->LoseCounters();
@@ -422,7 +468,7 @@ void Delivery::TryRelease(const Moment& now) {
     return;
   }
   if (!final_snapshot_ && saving_ == 0) {
-    if (applied_ > snapshot_at_ && parts_.snapshots->keeps() && !time_is_up) {
+    if (applied_ > snapshot_at_ && !foreign_ && parts_.snapshots->keeps() && !time_is_up) {
       BeginSnapshot(now);
     } else {
       final_snapshot_ = true;

@@ -12,6 +12,7 @@
 #include "codecs/record_decoder.h"
 #include "codecs/row.h"
 #include "ingest/log.h"
+#include "ingest/log_identity.h"
 #include "ingest/row_cursor.h"
 #include "ingest/row_sink.h"
 #include "ingest/snapshot_store.h"
@@ -130,6 +131,8 @@ class Delivery : private codecs::EventVisitor {
   void WatchForNewJobs();
   void OpenSink();
   void StopRows(std::string problem);
+  // The log is not the one that the positions are of.
+  void StopForeign(const std::string& difference);
   // What may be wrong with a partition, the gravest first: the first that is not well is told.
   enum class Trouble { kRowsStopped, kWarehouse, kLetters, kReading };
   void SetProblem(Trouble trouble, std::string text);  // empty: well again
@@ -138,7 +141,7 @@ class Delivery : private codecs::EventVisitor {
   void BeginSnapshot(const Moment& now);
   void NoteProgress(int64_t began);
   void CommitIfDue(const Moment& now, bool final);
-  CommitMetadata MetadataFor(const Position& position) const;
+  CommitMetadata MetadataFor(const RecordBefore& committed) const;
   void Settle(const Moment& now);  // after any input: sends what is due, commits, publishes
   void Publish(const Moment& now);
   void TryRelease(const Moment& now);
@@ -207,14 +210,12 @@ class Delivery : private codecs::EventVisitor {
   int64_t commit_at_us_ = 0;
   bool checking_fence_ = false;  // the commit in flight tells whether a fenced owner is still one
 
-  // The record before a position that may be committed.
-  struct Before {
-    Position position;
-    int64_t time_ms;
-    std::string hash;
-  };
-  std::deque<Before> before_;
-  Before fold_before_;  // of the fold's position
+  // Whether this is the log that the positions are of.
+  ExpectedRecords expected_;          // of what predecessors left, not compared yet
+  CommittablePositions committable_;  // of what a successor will get
+  RecordBefore fold_before_;          // of the fold's position
+  int64_t fold_from_ = -1;            // where the fold went on from a snapshot; -1: it did not
+  bool foreign_ = false;              // it is another log: nothing of it is read until an operator has decided
 
   // Going.
   bool revoking_ = false;

@@ -52,8 +52,8 @@ void Delivery::NoteProgress(int64_t began) {
 }
 
 bool Delivery::SnapshotDue(const Moment& now) const {
-  if (saving_ != 0 || !reading_ || !shown_ || options_.snapshot_interval_us == 0 || applied_ <= snapshot_at_ ||
-      !parts_.snapshots->keeps())
+  if (saving_ != 0 || foreign_ || !reading_ || !shown_ || options_.snapshot_interval_us == 0 ||
+      applied_ <= snapshot_at_ || !parts_.snapshots->keeps())
     return false;
   return now.mono_us >= next_snapshot_us_ || applied_.offset - snapshot_at_.offset >= options_.snapshot_records;
 }

@@ -1,5 +1,6 @@
 #include "ingest/kafka/admin.h"
 
+#include <cstring>
 #include <memory>
 
 #include "ingest/kafka/handles.h"
@@ -12,13 +13,13 @@ struct ClientDeleter {
 };
 using ClientPtr = std::unique_ptr<rd_kafka_t, ClientDeleter>;
 
-absl::StatusOr<ClientPtr> MakeClient(const Settings& settings) {
+absl::StatusOr<ClientPtr> MakeClient(const Settings& settings, rd_kafka_type_t type = RD_KAFKA_PRODUCER) {
   absl::StatusOr<ConfPtr> conf = MakeConf(settings);
   if (!conf.ok()) return conf.status();
   // What it would print on standard error stands in the status too.
   rd_kafka_conf_set_log_cb(conf->get(), nullptr);
   char error[512];
-  ClientPtr rk(rd_kafka_new(RD_KAFKA_PRODUCER, conf->get(), error, sizeof error));
+  ClientPtr rk(rd_kafka_new(type, conf->get(), error, sizeof error));
   if (rk == nullptr) return absl::InvalidArgumentError(std::string("Kafka client: ") + error);
   conf->release();  // the client owns it now
   return rk;
@@ -44,6 +45,19 @@ absl::StatusOr<EventPtr> WaitFor(rd_kafka_queue_t* queue, int timeout_ms, const 
     return ToStatus(rd_kafka_event_error(event.get()), what + " (" + rd_kafka_event_error_string(event.get()) + ")");
   }
   return event;
+}
+
+// A consumer of a group that it never joins: it can read and set what the group has committed.
+absl::StatusOr<ClientPtr> MakeOutsider(Settings client, const std::string& group) {
+  client["group.id"] = group;
+  client["enable.auto.commit"] = "false";
+  return MakeClient(client, RD_KAFKA_CONSUMER);
+}
+
+PartitionListPtr ListOf(const TopicPartition& partition) {
+  PartitionListPtr list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
+  return list;
 }
 
 }  // namespace
@@ -114,6 +128,93 @@ absl::StatusOr<std::string> TopicConfig(const Settings& client, const std::strin
     }
   }
   return absl::NotFoundError("topic " + topic + " has no setting " + name);
+}
+
+absl::Status DeleteTopic(const Settings& client, const std::string& topic, int timeout_ms) {
+  absl::StatusOr<ClientPtr> rk = MakeClient(client);
+  if (!rk.ok()) return rk.status();
+  struct RequestDeleter {
+    void operator()(rd_kafka_DeleteTopic_t* request) const { rd_kafka_DeleteTopic_destroy(request); }
+  };
+  const std::unique_ptr<rd_kafka_DeleteTopic_t, RequestDeleter> request(rd_kafka_DeleteTopic_new(topic.c_str()));
+  rd_kafka_DeleteTopic_t* requests[] = {request.get()};
+  const OptionsPtr options = MakeOptions(rk->get(), RD_KAFKA_ADMIN_OP_DELETETOPICS, timeout_ms);
+  const QueuePtr queue(rd_kafka_queue_new(rk->get()));
+  rd_kafka_DeleteTopics(rk->get(), requests, 1, options.get(), queue.get());
+  absl::StatusOr<EventPtr> event = WaitFor(queue.get(), timeout_ms, "deleting topic " + topic);
+  if (!event.ok()) return event.status();
+  size_t count = 0;
+  const rd_kafka_topic_result_t** results =
+      rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event->get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(results[i]);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "deleting topic " + topic);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CommittedOffset> GroupOffset(const Settings& client, const std::string& group,
+                                            const TopicPartition& partition, int timeout_ms) {
+  absl::StatusOr<ClientPtr> rk = MakeOutsider(client, group);
+  if (!rk.ok()) return rk.status();
+  const PartitionListPtr list = ListOf(partition);
+  const rd_kafka_resp_err_t error = rd_kafka_committed(rk->get(), list.get(), timeout_ms);
+  const rd_kafka_topic_partition_t& found = list->elems[0];
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "reading the offset of group " + group);
+  if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(found.err, "reading the offset of group " + group);
+  CommittedOffset offset{partition, found.offset >= 0 ? found.offset : kOffsetUnknown, ""};
+  if (found.metadata != nullptr) offset.metadata.assign(static_cast<const char*>(found.metadata), found.metadata_size);
+  return offset;
+}
+
+absl::Status SetGroupOffset(const Settings& client, const std::string& group, const CommittedOffset& offset,
+                            int timeout_ms) {
+  absl::StatusOr<ClientPtr> rk = MakeClient(client);
+  if (!rk.ok()) return rk.status();
+  PartitionListPtr list = ListOf(offset.partition);
+  rd_kafka_topic_partition_t& element = list->elems[0];
+  element.offset = offset.offset;
+  element.metadata = strdup(offset.metadata.c_str());  // freed with the list
+  element.metadata_size = offset.metadata.size();
+  struct RequestDeleter {
+    void operator()(rd_kafka_AlterConsumerGroupOffsets_t* request) const {
+      rd_kafka_AlterConsumerGroupOffsets_destroy(request);
+    }
+  };
+  const std::unique_ptr<rd_kafka_AlterConsumerGroupOffsets_t, RequestDeleter> request(
+      rd_kafka_AlterConsumerGroupOffsets_new(group.c_str(), list.get()));
+  rd_kafka_AlterConsumerGroupOffsets_t* requests[] = {request.get()};
+  const OptionsPtr options = MakeOptions(rk->get(), RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, timeout_ms);
+  const QueuePtr queue(rd_kafka_queue_new(rk->get()));
+  rd_kafka_AlterConsumerGroupOffsets(rk->get(), requests, 1, options.get(), queue.get());
+  const std::string what = "setting the offset of group " + group;
+  absl::StatusOr<EventPtr> event = WaitFor(queue.get(), timeout_ms, what);
+  if (!event.ok()) return event.status();
+  size_t count = 0;
+  const rd_kafka_group_result_t** results = rd_kafka_AlterConsumerGroupOffsets_result_groups(
+      rd_kafka_event_AlterConsumerGroupOffsets_result(event->get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    const rd_kafka_error_t* error = rd_kafka_group_result_error(results[i]);
+    rd_kafka_resp_err_t code = error == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(error);
+    const rd_kafka_topic_partition_list_t* partitions = rd_kafka_group_result_partitions(results[i]);
+    for (int p = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && partitions != nullptr && p < partitions->cnt; ++p)
+      code = partitions->elems[p].err;
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || code == RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP) {
+      return absl::FailedPreconditionError("group " + group + " has members: stop its instances first");
+    }
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(code, what);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LogRange> RangeOf(const Settings& client, const TopicPartition& partition, int timeout_ms) {
+  absl::StatusOr<ClientPtr> rk = MakeClient(client);
+  if (!rk.ok()) return rk.status();
+  LogRange range;
+  const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+      rk->get(), partition.topic.c_str(), partition.partition, &range.start, &range.end, timeout_ms);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "asking for the offsets of " + ToString(partition));
+  return range;
 }
 
 }  // namespace runledger::kafka

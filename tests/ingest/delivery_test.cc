@@ -1,5 +1,7 @@
 #include "ingest/delivery.h"
 
+#include "codecs/hash.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -345,6 +347,129 @@ TEST_F(DeliveryTest, ACommittedOffsetThatTheLogHasLostStopsRowsButNotGauges) {
   EXPECT_TRUE(log_.commits.empty());
 }
 
+// What a predecessor that had read Event(before) at `before` leaves beside the commit behind it.
+CommitMetadata Left(int64_t before, const std::string& value) {
+  CommitMetadata metadata;
+  metadata.before_time_ms = (kStart + before * kSecond) / 1000;
+  metadata.before_hash = codecs::Hex(codecs::HashBytes(value));
+  return metadata;
+}
+
+TEST_F(DeliveryTest, TheLogIsKnownAgainByTheRecordBeforeTheCommit) {
+  Make({.committed = Position{3, 0}, .metadata = Left(2, Event(2)), .log_start = 0, .log_end = 5});
+  Open(Position{3, 0});
+  for (int64_t offset = 0; offset < 5; ++offset) Read(offset, Event(offset));
+  EXPECT_TRUE(Published().shown);
+  ASSERT_FALSE(sink_.submissions.empty());
+  EXPECT_EQ(sink_.submissions[0].rows->from(), (Position{3, 0}));
+  EXPECT_TRUE(problems_.texts.empty() || problems_.texts.back().empty());
+}
+
+TEST_F(DeliveryTest, ATopicThatWasMadeAgainIsNotReadOn) {
+  Make({.committed = Position{3, 0}, .metadata = Left(2, Event(2)), .log_start = 0, .log_end = 5});
+  Open(Position{3, 0});
+  const size_t commits = log_.commits.size();
+  for (int64_t offset = 0; offset < 5; ++offset) Read(offset, Event(offset + 100));
+  EXPECT_THAT(problems_.texts.back(), HasSubstr("the record at offset 2"));
+  EXPECT_THAT(problems_.texts.back(), HasSubstr("runledger log accept"));
+  EXPECT_FALSE(Published().shown);
+  EXPECT_FALSE(delivery_->Wants(Reader::kFold));
+  Later(600 * kSecond);
+  EXPECT_TRUE(sink_.submissions.empty());
+  EXPECT_EQ(log_.commits.size(), commits) << "the old position stays as it is";
+  EXPECT_TRUE(snapshots_.saves.empty());
+}
+
+TEST_F(DeliveryTest, ASnapshotOfAnotherLogIsFoundOutBeforeAnythingIsFolded) {
+  Make({.log_start = 0, .log_end = 3});
+  for (int64_t offset = 0; offset < 3; ++offset) Read(offset, Event(offset));
+  Later(61 * kSecond);
+  FinishSnapshot("");
+  ASSERT_FALSE(snapshots_.saves.empty());
+  const auto save = snapshots_.saves.back();
+  EXPECT_EQ(save.identity.before_hash, codecs::Hex(codecs::HashBytes(Event(2))));
+  snapshot_ = Snapshot{save.identity, save.bytes};
+  log_ = {};
+  Make({.committed = Position{3, 0}, .log_start = 0, .log_end = 9});
+  ASSERT_EQ(log_.starts.size(), 1);
+  EXPECT_EQ(log_.starts[0].offset, 2) << "one earlier, to compare";
+  Read(2, Event(102));
+  EXPECT_THAT(problems_.texts.back(), HasSubstr("the record at offset 2"));
+  EXPECT_EQ(delivery_->applied(), (Position{3, 0}));
+  EXPECT_FALSE(Published().shown);
+
+  // The same log: the record is compared and not folded again.
+  log_ = {};
+  Make({.committed = Position{3, 0}, .log_start = 0, .log_end = 4});
+  Read(2, Event(2));
+  Read(3, Event(3));
+  EXPECT_TRUE(Published().shown);
+  EXPECT_EQ(shard_->Read()->jobs.at(0).started, 4);
+
+  // The record went while it was asked for: there is nothing to compare any more.
+  log_ = {};
+  Make({.committed = Position{3, 0}, .log_start = 0, .log_end = 4});
+  delivery_->OnReadError(Reader::kFold, absl::OutOfRangeError("gone"), now_);
+  ASSERT_EQ(log_.starts.size(), 2);
+  EXPECT_EQ(log_.starts[1].offset, 3);
+  EXPECT_TRUE(delivery_->Wants(Reader::kFold));
+}
+
+TEST_F(DeliveryTest, AWarehouseWithRowsOfAPartitionThatNobodyCommittedStopsRows) {
+  Make({.log_start = 0, .log_end = 3});
+  SinkOpened opened;
+  opened.metadata = sink_.opened_with.back();
+  opened.position = Position{5, 0};
+  delivery_->OnSinkOpened(opened, now_);
+  EXPECT_THAT(problems_.texts.back(), HasSubstr("up to offset 5"));
+  EXPECT_THAT(problems_.texts.back(), HasSubstr("runledger log accept"));
+  for (int64_t offset = 0; offset < 9; ++offset) Read(offset, Event(offset));
+  Later(60 * kSecond);
+  EXPECT_TRUE(sink_.submissions.empty()) << "the rows of offsets below 5 would be lost without a word";
+  EXPECT_TRUE(log_.commits.empty());
+  EXPECT_EQ(shard_->Read()->jobs.at(0).started, 9);
+}
+
+TEST_F(DeliveryTest, AnOwnerThatBeganAtASnapshotLeavesNoFloorOfItsOwn) {
+  Make({.log_start = 0, .log_end = 3});
+  for (int64_t offset = 0; offset < 3; ++offset) Read(offset, Event(offset));
+  Later(61 * kSecond);
+  FinishSnapshot("");
+  snapshot_ = Snapshot{snapshots_.saves.back().identity, snapshots_.saves.back().bytes};
+  Make({.committed = Position{3, 0}, .log_start = 0, .log_end = 5});
+  Open(Position{3, 0});
+  for (int64_t offset = 2; offset < 5; ++offset) Read(offset, Event(offset));
+  Later(60 * kSecond);
+  EXPECT_EQ(log_.commits.back().metadata.replay_floor, -1) << "a successor without the snapshot needs the whole log";
+}
+
+TEST_F(DeliveryTest, AnotherClusterIsAnotherLog) {
+  CommitMetadata metadata;
+  metadata.cluster_id = "there";
+  Make({.committed = Position{3, 0}, .metadata = metadata, .log_start = 0, .log_end = 5, .cluster_id = "here"});
+  EXPECT_THAT(problems_.texts.back(), HasSubstr("cluster there"));
+  EXPECT_TRUE(log_.starts.empty());
+  EXPECT_TRUE(sink_.opens.empty());
+}
+
+TEST_F(DeliveryTest, ACommitAlwaysSaysWhatComesBeforeIt) {
+  Make({.log_start = 0, .log_end = 6});
+  Open(std::nullopt);
+  std::vector<std::string> values;
+  std::vector<Record> records;
+  for (int64_t offset = 0; offset < 6; ++offset) values.push_back(Event(offset));
+  for (int64_t offset = 0; offset < 6; ++offset)
+    records.push_back({.offset = offset, .timestamp_us = kStart, .has_value = true, .value = values[offset]});
+  delivery_->OnRecords(Reader::kFold, std::span(records).first(4), now_);
+  delivery_->OnRecords(Reader::kFold, std::span(records).subspan(4), now_);
+  Later(5 * kSecond);
+  for (size_t i = 0; i < sink_.submissions.size(); ++i) Done(i);
+  AcceptCommit();
+  Later(60 * kSecond);
+  EXPECT_EQ(log_.commits.back().position, (Position{6, 0}));
+  EXPECT_EQ(log_.commits.back().metadata.before_hash, codecs::Hex(codecs::HashBytes(values[5])));
+}
+
 TEST_F(DeliveryTest, SeriesAreHiddenUntilWhatWasShownBeforeIsPassed) {
   Make({.committed = Position{1, 0}, .log_start = 0, .log_end = 3});
   EXPECT_FALSE(Published().shown);
@@ -449,7 +574,7 @@ TEST_F(DeliveryTest, ASuccessorGoesOnFromTheSnapshotAndReadsRowsFromTheCommit) {
   snapshot_ = snapshot;
   Make({.committed = Position{2, 0}, .log_start = 0, .log_end = 7});
   EXPECT_EQ(log_.starts[log_.starts.size() - 2].reader, Reader::kFold);
-  EXPECT_EQ(log_.starts[log_.starts.size() - 2].offset, 5);
+  EXPECT_EQ(log_.starts[log_.starts.size() - 2].offset, 4) << "one earlier than the snapshot, to know the log again";
   EXPECT_EQ(log_.starts.back().reader, Reader::kRows) << "rows begin before the fold";
   EXPECT_EQ(log_.starts.back().offset, 2);
   EXPECT_FALSE(Published().shown);

@@ -114,6 +114,11 @@ def read(broker, topic):
     return found
 
 
+def delete_topic(broker, topic):
+    """With all its records."""
+    _run("delete", broker.bootstrap, topic)
+
+
 def _run(*arguments):
     done = subprocess.run([RAW_RECORDS, *arguments], capture_output=True, text=True)
     if done.returncode != 0:

@@ -3,6 +3,7 @@
 //   raw_records produce BROKERS TOPIC FILE    the records of a file as tools/generate/sink.h describes it, in order
 //   raw_records dump BROKERS TOPIC            one JSON line a record; key, value and header values in base64, null:
 //   none
+//   raw_records delete BROKERS TOPIC          deletes the topic
 //
 // Exit status: 0 done, 1 failed (the reason on standard error), 2 wrong use.
 
@@ -17,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "audit/log_reader.h"
+#include "ingest/kafka/admin.h"
 #include "tools/generate/sink.h"
 
 namespace runledger {
@@ -61,9 +63,12 @@ absl::Status Dump(const std::string& brokers, const std::string& topic) {
 }
 
 int Main(const std::vector<std::string>& arguments) {
-  absl::Status status = absl::InvalidArgumentError("use: produce BROKERS TOPIC FILE, or dump BROKERS TOPIC");
+  absl::Status status =
+      absl::InvalidArgumentError("use: produce BROKERS TOPIC FILE, or dump BROKERS TOPIC, or delete BROKERS TOPIC");
   if (arguments.size() == 4 && arguments[0] == "produce") status = Produce(arguments[1], arguments[2], arguments[3]);
   if (arguments.size() == 3 && arguments[0] == "dump") status = Dump(arguments[1], arguments[2]);
+  if (arguments.size() == 3 && arguments[0] == "delete")
+    status = kafka::DeleteTopic({{"bootstrap.servers", arguments[1]}}, arguments[2], 15'000);
   if (status.ok()) return 0;
   std::fprintf(stderr, "raw_records: %s\n", std::string(status.message()).c_str());
   return absl::IsInvalidArgument(status) ? 2 : 1;

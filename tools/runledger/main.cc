@@ -13,6 +13,7 @@
 #include "tools/runledger/exec_options.h"
 #include "tools/runledger/exit_status.h"
 #include "tools/runledger/generate_command.h"
+#include "tools/runledger/log_command.h"
 #include "tools/runledger/logging.h"
 #include "tools/runledger/producer_commands.h"
 #include "tools/runledger/questions.h"
@@ -142,6 +143,7 @@ int Main(int argc, char** argv) {
   AddSetup(&app, &status);
   AddGenerate(&app, &status);
   AddDemo(&app, &status);
+  AddLog(&app, &status);
   AddConfig(&app, &status);
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("runledger %s\n", kVersion); });
   try {
