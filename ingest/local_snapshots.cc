@@ -222,9 +222,9 @@ void LocalSnapshots::Finish(const TopicPartition& partition, Tenure tenure, uint
     writing_.erase(at);
     const absl::Status status = Close(writing.get());
     if (!status.ok()) logger_->error("{}: no snapshot: {}", ToString(partition), std::string(status.message()));
-    listener_->OnSnapshotSaved(
-        partition, tenure, save,
-        status.ok() ? absl::StatusOr<SavedSnapshot>({.bytes = writing->bytes}) : absl::StatusOr<SavedSnapshot>(status));
+    absl::StatusOr<SavedSnapshot> saved = SavedSnapshot{.bytes = writing->bytes};
+    if (!status.ok()) saved = status;
+    listener_->OnSnapshotSaved(partition, tenure, save, std::move(saved));
   });
 }
 
