@@ -65,9 +65,9 @@ class ExpectedRecords {
       if (before.position.offset != record.offset + 1) continue;
       const RecordBefore found = RecordBefore::Of(record);
       if (found.time_ms == before.time_ms && found.hash == before.hash) continue;
-      difference = absl::StrCat("the record at offset ", record.offset, " has timestamp ", found.time_ms,
-                                " ms and contents ", found.hash, ", and had ", before.time_ms, " ms and ", before.hash,
-                                " when it was read before");
+      difference =
+          absl::StrCat("the record at offset ", record.offset, " has timestamp ", found.time_ms, " ms and contents ",
+                       found.hash, ", and had ", before.time_ms, " ms and ", before.hash, " when it was read before");
     }
     Passed(record.offset + 1);
     return difference;

@@ -79,7 +79,8 @@ void AddLog(CLI::App* app, int* status) {
   log->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
   CLI::App* accept = log->add_subcommand(
-      "accept", "Take a partition's log as a new one: rows and state begin at --from. Stop the group's instances first");
+      "accept",
+      "Take a partition's log as a new one: rows and state begin at --from. Stop the group's instances first");
   flags->log.Add(accept);
   accept->add_option("--partition", flags->partition, "The partition")->required()->check(CLI::Range(0, 1'000'000));
   accept->add_option("--from", flags->from, "earliest, latest or an offset")->capture_default_str();
