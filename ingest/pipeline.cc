@@ -430,7 +430,7 @@ void Pipeline::Release(const TopicPartition& partition, Tenure tenure) {
 }
 
 void Pipeline::OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) {
-  if (lost) {
+  if (lost && !fatal_) {
     std::string why;
     {
       const std::lock_guard lock(log_problem_mutex_);
@@ -440,6 +440,10 @@ void Pipeline::OnRevoked(const std::vector<TopicPartition>& partitions, bool los
     SetLogProblem("the consumer group has heard nothing of this instance for session.timeout.ms" + why +
                   ": its partitions are given up, it joins again as soon as it can");
   }
+  GiveUp(partitions, lost);
+}
+
+void Pipeline::GiveUp(const std::vector<TopicPartition>& partitions, bool lost) {
   const Moment deadline = Deadline(*parts_.clock, options_.revoke_timeout_us);
   std::map<TopicPartition, Owned> going;
   {
@@ -497,14 +501,31 @@ void Pipeline::OnError(const absl::Status& status) {
     last_error_ = text;
   }
   // With partitions, their leaders' answers tell whether it matters: one broker of many may be gone.
-  if (absl::IsFailedPrecondition(status)) {
-    SetLogProblem(text);
+  if (consumer_ != nullptr && consumer_->Fatal()) {
+    OnFatal(text);
   } else if (!parts_.directory->assigned()) {
     SetLogProblem("no word yet from the group's coordinator through log.brokers " + options_.brokers + ": " + text);
   }
 }
 
+// The client has given up for good: another member took this one's place (log.instance_id), or the group refuses it.
+// The leaders of the partitions would go on to answer, and what they say is not ours to tell any more.
+void Pipeline::OnFatal(const std::string& text) {
+  if (fatal_.exchange(true)) return;
+  SetLogProblem(text +
+                ": this instance is no member of the group any more, and shows nothing until it is started again");
+  parts_.directory->SetAssigned(false);
+  std::vector<TopicPartition> all;
+  {
+    const std::lock_guard lock(owned_mutex_);
+    for (const auto& [partition, owned] : owned_) all.push_back(partition);
+  }
+  if (!all.empty()) GiveUp(all, /*lost=*/true);
+  if (parts_.on_fatal) parts_.on_fatal(text);
+}
+
 void Pipeline::SetLogProblem(const std::string& text) {
+  if (text.empty() && fatal_) return;
   {
     const std::lock_guard lock(log_problem_mutex_);
     if (text.empty()) last_error_.clear();

@@ -69,6 +69,9 @@ class Pipeline : private Log,
     OwnMetrics* metrics = nullptr;
     const Clock* clock = nullptr;
     std::shared_ptr<spdlog::logger> logger;
+    // The Kafka client has given up for good, with the reason: nothing more will be read. The group's thread; must not
+    // block. May be empty.
+    std::function<void(const std::string&)> on_fatal;
   };
 
   // InvalidArgument: a setting of librdkafka is wrong. `parts` must outlive the pipeline.
@@ -124,6 +127,8 @@ class Pipeline : private Log,
   void NoteAnswers(size_t asked, size_t silent, int64_t* all_answered_us);
   // Thread: the group's or the contact's. An empty text: the log answers.
   void SetLogProblem(const std::string& text);
+  void OnFatal(const std::string& text);
+  void GiveUp(const std::vector<TopicPartition>& partitions, bool lost);
   void RunProducer();
   void PostToGroup(std::function<void()> task);
   // Runs what was posted; waits at most so long for the first.
@@ -190,6 +195,7 @@ class Pipeline : private Log,
   std::condition_variable contact_wake_;
   bool contact_now_ = false;                // guarded by contact_mutex_
   bool stopping_ = false;                   // guarded by contact_mutex_
+  std::atomic<bool> fatal_{false};          // set by the group thread for good; read by the contact thread
   std::atomic<bool> stop_group_{false};     // set by Stop, read by the group thread; a flag that orders nothing else
   std::atomic<bool> stop_producer_{false};  // likewise for the producer thread
 

@@ -65,7 +65,8 @@ std::string MetricsPage() {
       "exemplar, `run_id`.\n\n"
       "`limits.series` bounds the series of jobs in each partition: a job costs " +
       std::to_string(SeriesPerJob()) +
-      ", and those beyond the limit are added up under `processor=\"_other\"`. `runs_corrected_total` (at most 30 for "
+      ", and those beyond the limit are added up under `processor=\"_other\"` (a job of that very name shows as "
+      "`__other`). `runs_corrected_total` (at most 30 for "
       "each "
       "job shown) and phases (at most 1001 for each partition) have bounds of their own.\n";
   for (const Section& section : kSections) {

@@ -26,6 +26,13 @@ void AppendLabel(std::string_view name, std::string_view value, std::string* lab
   *labels += '"';
 }
 
+// A job's name as a label: never that of the overflow, and no two names alike.
+std::string ProcessorLabel(std::string_view name) {
+  const size_t rest = name.find_first_not_of('_');
+  const bool alike = rest != std::string_view::npos && rest > 0 && name.substr(rest - 1) == kOverflowJob;
+  return alike ? "_" + std::string(name) : std::string(name);
+}
+
 void AddExemplars(const JobExemplars& job, JobExemplars* sum) {
   for (size_t i = 0; i < job.size(); ++i) {
     if (job[i].time_us > (*sum)[i].time_us) (*sum)[i] = job[i];
@@ -78,7 +85,7 @@ void ShardSeries::RefreshKept(const ShardBlock& block, size_t end) {
     if (slot.names != names) {
       slot.names = names;
       slot.labels = open_partition_;
-      AppendLabel("processor", names->name, &slot.labels);
+      AppendLabel("processor", ProcessorLabel(names->name), &slot.labels);
       AppendLabel("phase", names->phase, &slot.labels);
       slot.labels += "} ";
     }

@@ -242,6 +242,11 @@ absl::Status Consumer::Subscribe(const std::vector<std::string>& topics) {
   return ToStatus(rd_kafka_subscribe(impl_->rk, list.get()), "subscribing");
 }
 
+bool Consumer::Fatal() const {
+  char text[1];
+  return rd_kafka_fatal_error(impl_->rk, text, sizeof text) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 void Consumer::Poll(int timeout_ms) {
   ServeCommits(0);
   // Records come through the partitions' own queues; what arrives here is an error that concerns no partition.

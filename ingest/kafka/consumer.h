@@ -100,6 +100,8 @@ class Consumer {
   absl::Status Subscribe(const std::vector<std::string>& topics);
   // Serves rebalances and errors. REQUIRES: called at least once in max.poll.interval.ms.
   void Poll(int timeout_ms);
+  // The client has given up for good, for instance because another one with the same group.instance.id took its place.
+  bool Fatal() const;
   // Leaves the group (a static member stays in it) and waits for that, a few seconds if no broker answers: OnRevoked
   // comes from within. Polling thread.
   void Close();

@@ -25,6 +25,8 @@ absl::StatusOr<ConfPtr> MakeConf(const Settings& settings) {
   return conf;
 }
 
+absl::Status CheckSettings(const Settings& settings) { return MakeConf(settings).status(); }
+
 absl::Status ToStatus(rd_kafka_resp_err_t error, const std::string& what) {
   const std::string text = what + ": " + rd_kafka_err2str(error);
   switch (error) {

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+
 // Kafka as the rest of the house sees it; nothing of librdkafka and nothing of runledger.
 namespace runledger::kafka {
 
@@ -69,5 +71,8 @@ enum class Partitioner : uint8_t {
 
 // REQUIRES: partitioner is not kNone, partitions > 0.
 int32_t PartitionFor(Partitioner partitioner, std::string_view key, int32_t partitions);
+
+// Whether librdkafka knows these settings and takes their values. InvalidArgument names the first that it does not.
+absl::Status CheckSettings(const Settings& settings);
 
 }  // namespace runledger::kafka

@@ -65,6 +65,7 @@ class BrokerTest : public ::testing::Test {
  protected:
   void SetUp() override;
 
+  static bool has_broker() { return broker_ != nullptr; }
   static TestBroker& broker() { return *broker_; }
   // A topic name that no other test of the run has.
   static std::string FreshName(const std::string& stem);

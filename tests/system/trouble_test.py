@@ -227,7 +227,7 @@ class BrokerAway(TroubleTest):
         self.make_topics(config, PARTITIONS)
         self.dead_letters = config["log"]["dead_letter_topic"] = self.dead_letters + ".missing"
         instance = self.serve(config).start().wait_ready()
-        wait_until(lambda: f"{self.dead_letters} for dead letters does not exist" in instance.text(), "it is told at start", instance.text)
+        wait_until(lambda: f"topic {self.dead_letters}: it does not exist" in instance.text(), "it is told at start", instance.text)
         self.feed.write_all(100)
         wait_until(lambda: "dead letters: " in self.problems(instance), "/readyz names the problem", instance.text)
         self.assertIn("`runledger setup` makes the topic " + self.dead_letters, self.problems(instance))
@@ -387,6 +387,18 @@ class Deaths(TroubleTest):
 
     def owned(self, instance):
         return {dict(labels)["partition"] for labels in instance.metrics().all("runledger_log_applied_offset")}
+
+    def test_a_second_instance_of_the_same_name_ends_the_first(self):
+        config = self.config(log={"instance_id": "same"})
+        self.make_topics(config, PARTITIONS)
+        first = self.serve(config, "first").start().wait_ready()
+        second = self.serve(config, "second").start().wait_ready()
+        # The one that has lost its name shows nothing any more and says so with its exit status.
+        wait_until(lambda: first.process.poll() is not None, "the first one ends", first.text)
+        self.assertEqual(first.process.returncode, 1, first.text())
+        self.assertIn("no member of the group any more", first.text())
+        wait_until(lambda: len(self.owned(second)) == PARTITIONS, "the second has everything", second.text)
+        self.assertEqual(second.stop(), 0, second.text())
 
     def test_two_instances_and_one_is_killed(self):
         config = self.config()

@@ -9,6 +9,7 @@
 namespace runledger::tools {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 std::string ErrorOf(const std::string& text, const Environment& environment = {}) {
@@ -89,6 +90,21 @@ TEST(Config, EveryProblemIsReportedAtOnce) {
   EXPECT_THAT(errors, HasSubstr("limits.message_bytes: 1B is outside 1KiB to 1GiB"));
   EXPECT_THAT(errors, HasSubstr("limits.json_depth: 'many' is not a whole number"));
   EXPECT_THAT(errors, HasSubstr("http.tls needs both cert and key"));
+}
+
+TEST(Config, ValuesThatCannotWorkAreFoundBeforeAnythingRuns) {
+  EXPECT_THAT(ErrorOf("log: { dead_letter_topic: '' }"),
+              HasSubstr("log.dead_letter_topic: \"\" is no name of a topic"));
+  EXPECT_THAT(ErrorOf("log: { topics: ['b c', '../x'] }"),
+              AllOf(HasSubstr("\"b c\" is no name"), HasSubstr("\"../x\" is no name")));
+  EXPECT_THAT(ErrorOf("log: { group: '' }"), HasSubstr("log.group is empty"));
+  EXPECT_THAT(ErrorOf("log: { librdkafka: { bogus.one: 1, bogus.two: 2 } }"),
+              AllOf(HasSubstr("bogus.one"), HasSubstr("bogus.two")));
+  for (const char* listen : {"nonsense", "9999", "127.0.0.1:99999", "127.0.0.1:"})
+    EXPECT_THAT(ErrorOf(std::string("http: { listen: '") + listen + "' }"), HasSubstr("is not address:port"));
+  EXPECT_THAT(ErrorOf("warehouse: { path: ':memory:' }"), HasSubstr("is not the path of a file"));
+  EXPECT_THAT(ErrorOf("jobs:\n  a: {}\n  a: {}\n"), HasSubstr("f.yaml:3: jobs.a is set twice"));
+  EXPECT_THAT(ErrorOf("jobs:\n  '': {}\n"), HasSubstr("a name is empty"));
 }
 
 TEST(Config, WhatIsNoConfigurationIsSaid) {

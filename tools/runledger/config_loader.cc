@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
 
 #include "codecs/utf8.h"
+#include "ingest/kafka/types.h"
 #include "tools/runledger/units.h"
 
 extern char** environ;
@@ -204,8 +206,11 @@ class Loader {
     aggregators::JobPolicy defaults;
     if (const YAML::Node given = node["defaults"]; given.IsDefined()) defaults = Policy(given, "defaults", defaults);
     std::vector<aggregators::JobPolicyRule> rules;
+    std::set<std::string> seen;
     for (const auto& entry : node) {
       const std::string name = entry.first.as<std::string>("");
+      if (name.empty()) Problem(At(entry.first), "jobs: a name is empty");
+      if (!seen.insert(name).second) Problem(At(entry.first), "jobs." + name + " is set twice");
       if (name != "defaults") rules.push_back({name, Policy(entry.second, name, defaults)});
     }
     *policies = aggregators::JobPolicies(defaults, std::move(rules));
@@ -228,7 +233,12 @@ class Loader {
   }
 
   void CheckWhole(const Config& config) {
-    if (config.brokers.empty()) Problem(file_, "log.brokers is empty");
+    CheckLog(config);
+    CheckHttp(config);
+    if (config.warehouse_kind == "sqlite" &&
+        (config.warehouse_path == ":memory:" || config.warehouse_path.starts_with("file:")))
+      Problem(file_, "warehouse.path \"" + config.warehouse_path +
+                         "\" is not the path of a file: rows would be gone with the process");
     if (config.warehouse_kind == "sqlite" && config.warehouse_path.empty())
       Problem(file_, "warehouse.kind is sqlite and warehouse.path is empty");
     if (config.tls_cert.empty() != config.tls_key.empty()) Problem(file_, "http.tls needs both cert and key");
@@ -236,10 +246,42 @@ class Loader {
       Problem(file_, "http.auth needs both user and password");
     if (config.expiry_us % (int64_t{86'400} * 1'000'000) != 0)
       Problem(file_, "warehouse.expiry takes whole days, e.g. 90d");
+  }
+
+  void CheckLog(const Config& config) {
+    if (config.brokers.empty()) Problem(file_, "log.brokers is empty");
+    if (config.group.empty()) Problem(file_, "log.group is empty");
+    CheckTopicName("log.dead_letter_topic", config.dead_letter_topic);
+    std::set<std::string> names;
     for (const ingest::TopicOptions& topic : config.topics) {
+      CheckTopicName("log.topics", topic.name);
+      if (!names.insert(topic.name).second) Problem(file_, "log.topics names " + topic.name + " twice");
       if (topic.name == config.dead_letter_topic)
         Problem(file_, "log.dead_letter_topic " + topic.name + " is among log.topics: it would feed itself");
     }
+    // Each alone, so that all of them are told.
+    for (const auto& [name, value] : config.librdkafka) {
+      if (const absl::Status known = kafka::CheckSettings({{name, value}}); !known.ok())
+        Problem(file_, std::string(known.message()));
+    }
+  }
+
+  // Kafka's own rule.
+  void CheckTopicName(const std::string& key, const std::string& name) {
+    const bool legal = !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
+                       name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+                           std::string::npos;
+    if (!legal)
+      Problem(file_, key + ": \"" + name + "\" is no name of a topic (1 to 249 letters, digits, '.', '_', '-')");
+  }
+
+  void CheckHttp(const Config& config) {
+    const size_t colon = config.listen.rfind(':');
+    const std::string port = colon == std::string::npos ? "" : config.listen.substr(colon + 1);
+    uint32_t number = 0;
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    if (error != std::errc() || end != port.data() + port.size() || number > 65'535)
+      Problem(file_, "http.listen: \"" + config.listen + "\" is not address:port, e.g. 127.0.0.1:9464");
   }
 
   std::string file_;
@@ -315,11 +357,13 @@ absl::StatusOr<Config> LoadConfigFile(const std::string& path, const Environment
     const auto variable = environment.find("RUNLEDGER_CONFIG");
     if (variable != environment.end()) file = variable->second;
   }
-  if (file.empty()) return LoadConfig("", "(no file)", environment);
+  if (file.empty()) return LoadConfig("", "environment and defaults", environment);
   std::ifstream stream(file);
-  if (!stream) return absl::NotFoundError("the configuration file " + file + " cannot be read");
   std::ostringstream text;
-  text << stream.rdbuf();
+  if (stream) text << stream.rdbuf();
+  // A directory opens like a file and cannot be read.
+  if (!stream || stream.bad() || std::filesystem::is_directory(file))
+    return absl::NotFoundError("the configuration file " + file + " cannot be read");
   return LoadConfig(text.str(), file, environment);
 }
 

@@ -281,8 +281,7 @@ void Story::ShowMetrics(const std::map<std::string, double>& before, const std::
       std::snprintf(buffer, sizeof buffer, "%g", number);
       return std::string(buffer);
     };
-    table.Add(
-        {series.substr(std::string("runledger_").size()), old == before.end() ? "-" : text(old->second), text(value)});
+    table.Add({series, old == before.end() ? "-" : text(old->second), text(value)});
   }
   std::fputs(table.ToString().c_str(), stdout);
 }
@@ -347,8 +346,9 @@ int Story::Play() {
   std::printf(
       "runledger demo: an embedded broker with %d partitions, a SQLite warehouse and runledger itself, all in this "
       "process.\n"
-      "The incident happened on a January morning, 11:00 to 17:53 UTC. Its hours pass in seconds: the log's own time "
-      "is the clock.\n",
+      "The incident happened on a January day, 11:00 to 17:53 UTC. Its hours pass in seconds: the log's own time is "
+      "the "
+      "clock. In the log the day ends now, so what is kept (history, data dates) has today's times.\n",
       kPartitions);
   Head("The morning:");
   const std::string run = std::string(kVictim) + "_20260112_113008_d1cb5a05";
@@ -398,10 +398,13 @@ int Story::Play() {
   if (RunRealCommands() != 0) bad_.insert("a command under exec had another exit status than its own");
   ShowHistory();
 
-  Head("Look around: " + instance_->url() + "/ (status page), /metrics, /api/v1/jobs" +
-       (options_.keep ? "" : "; with `--keep` it stays up"));
-  std::printf("Ask: runledger status --url %s; runledger trace d1cb5a05 --warehouse %s\n", instance_->url().c_str(),
-              config_.warehouse_path.c_str());
+  if (options_.keep) {
+    Head("Look around: " + instance_->url() + "/ (status page), /metrics, /api/v1/jobs");
+    std::printf("Ask: runledger status --url %s; runledger trace d1cb5a05 --warehouse %s\n", instance_->url().c_str(),
+                config_.warehouse_path.c_str());
+  } else {
+    Head("With --keep it stays up, to look around: status page, /metrics, the API, and questions on the command line.");
+  }
   for (const std::string& problem : bad_) std::printf("THIS SHOULD NOT BE: %s\n", problem.c_str());
   std::fflush(stdout);
   if (options_.keep) {

@@ -142,8 +142,8 @@ struct Instance::Impl {
 Instance::Instance(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Instance::~Instance() { Stop(); }
 
-absl::StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config,
-                                                           std::shared_ptr<spdlog::logger> logger) {
+absl::StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config, std::shared_ptr<spdlog::logger> logger,
+                                                           std::function<void(const std::string&)> on_fatal) {
   auto impl = std::make_unique<Impl>();
   impl->config = config;
   impl->logger = std::move(logger);
@@ -159,7 +159,8 @@ absl::StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config,
                            .directory = &impl->directory,
                            .metrics = &impl->metrics,
                            .clock = &impl->clock,
-                           .logger = impl->logger});
+                           .logger = impl->logger,
+                           .on_fatal = std::move(on_fatal)});
   if (!pipeline.ok()) return pipeline.status();
   impl->pipeline = std::move(*pipeline);
   if (absl::Status status = impl->OpenSnapshots(); !status.ok()) return status;
@@ -174,6 +175,10 @@ void Instance::Stop() {
   if (impl_->pipeline != nullptr) impl_->pipeline->Stop();
   if (impl_->sink != nullptr) impl_->sink->Stop();
   if (impl_->local_snapshots != nullptr) impl_->local_snapshots->Stop();
+}
+
+void Instance::SetProblem(const std::string& subject, const std::string& text) {
+  impl_->directory.SetProblem(subject, text);
 }
 
 const std::string& Instance::http_address() const { return impl_->address; }

@@ -2,6 +2,7 @@
 
 #include <spdlog/logger.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,13 +17,19 @@ class Instance {
  public:
   // Checks what can be checked before anything is read: the port, the warehouse's file, the settings. InvalidArgument:
   // the configuration is wrong; anything else: something outside is not as it must be, and the text says what.
-  static absl::StatusOr<std::unique_ptr<Instance>> Create(const Config& config, std::shared_ptr<spdlog::logger> logger);
+  // `on_fatal`: nothing more will be read, ever; from another thread, must not block.
+  static absl::StatusOr<std::unique_ptr<Instance>> Create(const Config& config, std::shared_ptr<spdlog::logger> logger,
+                                                          std::function<void(const std::string&)> on_fatal = {});
   ~Instance();
 
   // Joins the group and begins to read.
   absl::Status Start();
   // Gives the partitions back, writes what is held, commits. Idempotent.
   void Stop();
+
+  // For /readyz and the status page: something about `subject` is not as it should be; an empty text: it is well again.
+  // Any thread.
+  void SetProblem(const std::string& subject, const std::string& text);
 
   // "127.0.0.1:9464", with the port that was really taken.
   const std::string& http_address() const;

@@ -29,7 +29,9 @@ class Settings {
  public:
   void AddFlags(CLI::App* command) {
     command->add_option("--config", file_, "Configuration file (YAML); without it RUNLEDGER_CONFIG, else the defaults");
-    command->add_option("--log-level", log_level_, "trace, debug, info, warning, error, off")->capture_default_str();
+    command->add_option("--log-level", log_level_, "How much is logged")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
+        ->capture_default_str();
   }
   // Runs `use` with the configuration, or says what is wrong with it.
   int With(const std::function<int(const Config&)>& use) const {

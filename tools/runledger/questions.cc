@@ -40,7 +40,7 @@ std::optional<Json> Ask(const QuestionOptions& options, const std::string& path,
 
 std::string Text(const Json& value) {
   if (value.is_null()) return "-";
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) return Printable(value.get<std::string>());
   if (value.is_number_float()) {
     char text[32];
     std::snprintf(text, sizeof text, "%.1f", value.get<double>());
@@ -99,9 +99,9 @@ void WarnStale(const Json& run, const Json& as_of) {
       run["started_at"].is_string() ? codecs::ParseRfc3339(run["started_at"].get<std::string>()) : std::nullopt;
   if (!now || !start) return;
   std::printf(
-      "STALE RUNNING DETECTED: %s%s has been 'running' for %.1f hours (threshold: %s). Run ID: %s\n",
-      Text(run["job"]).c_str(), run["data_date"].is_string() ? (" on " + Text(run["data_date"])).c_str() : "",
-      static_cast<double>(*now - *start) / 3.6e9,
+      "STALE RUNNING DETECTED: %s%s has been 'running' for %s (threshold: %s). Run ID: %s\n", Text(run["job"]).c_str(),
+      run["data_date"].is_string() ? (" on " + Text(run["data_date"])).c_str() : "",
+      HumanDuration(*now - *start).c_str(),
       FormatDuration(static_cast<int64_t>(std::llround(run["stale_after_seconds"].get<double>() * 1e6))).c_str(),
       Text(run["run_id"]).c_str());
 }
@@ -119,6 +119,13 @@ std::string Verdict(const Json& value) {
   return value.is_boolean() ? (value.get<bool>() ? "yes" : "no") : Text(value);
 }
 
+// Something of the job needs attention: as the status page has it.
+bool IsStuck(const Json& job) {
+  for (const char* name : {"stale", "silent", "timed_out"})
+    if (job[name].is_number() && job[name] > 0) return true;
+  return job["job_stale"] == true;
+}
+
 int StatusOfAll(const QuestionOptions& options) {
   int status = kFine;
   const std::optional<Json> answer = Ask(options, "/api/v1/jobs", &status);
@@ -126,20 +133,20 @@ int StatusOfAll(const QuestionOptions& options) {
   const std::optional<Json> stale = Ask(options, "/api/v1/runs?stale=true&limit=10", &status);
   if (!stale) return status;
   bool bad = false;
-  for (const Json& job : (*answer)["jobs"])
-    bad = bad || (job["stale"].is_number() && job["stale"] > 0) || job["job_stale"] == true;
+  for (const Json& job : (*answer)["jobs"]) bad = bad || IsStuck(job);
   const bool known = answer->value("caught_up", false);
   if (options.json) {
     std::printf("%s\n", answer->dump(2).c_str());
     return !known ? kUnknown : bad ? kBadNews : kFine;
   }
   SayAsOf(*answer);
-  TextTable table(
-      {"job", "phase", "running", "stale", "silent", "failures", "last success (UTC)", "24h", "7d", "stale job"});
+  TextTable table({"job", "phase", "running", "stale", "silent", "timed out", "failures", "last success (UTC)", "24h",
+                   "7d", "stale job"});
   for (const Json& job : (*answer)["jobs"]) {
     table.Add({Text(job["name"]), Text(job["phase"]), Text(job["running"]), Verdict(job["stale"]),
-               Verdict(job["silent"]), Text(job["consecutive_failures"]), Time(job["last_success"]),
-               Ratio(job["success_ratio"]["24h"]), Ratio(job["success_ratio"]["7d"]), Verdict(job["job_stale"])});
+               Verdict(job["silent"]), Verdict(job["timed_out"]), Text(job["consecutive_failures"]),
+               Time(job["last_success"]), Ratio(job["success_ratio"]["24h"]), Ratio(job["success_ratio"]["7d"]),
+               Verdict(job["job_stale"])});
   }
   if (table.empty()) {
     if (known) std::printf("no jobs have been seen yet\n");
@@ -159,7 +166,7 @@ int StatusOfJob(const QuestionOptions& options) {
   if (!runs) return status;
   const Json& job = (*answer)["job"];
   const bool known = answer->value("caught_up", false);
-  const bool bad = (job["stale"].is_number() && job["stale"] > 0) || job["job_stale"] == true;
+  const bool bad = IsStuck(job);
   if (options.json) {
     std::printf("%s\n", answer->dump(2).c_str());
     return !known ? kUnknown : bad ? kBadNews : kFine;
@@ -262,7 +269,11 @@ int PrintRunsAnswer(const QuestionOptions& options, const std::string& path, int
   }
   status = SayAsOf(*answer);
   if (status == kFine) status = found;
-  PrintRuns((*answer)["runs"]);
+  if ((*answer)["runs"].empty()) {
+    std::printf("no run matches\n");
+  } else {
+    PrintRuns((*answer)["runs"]);
+  }
   if (answer->value("more", false)) std::printf("there are more; raise --limit\n");
   WarnOfStale(*answer);
   return status;
@@ -285,6 +296,9 @@ void AddInstanceFlags(CLI::App* command, QuestionOptions* options) {
 int Status(const QuestionOptions& options) { return options.job.empty() ? StatusOfAll(options) : StatusOfJob(options); }
 
 int Runs(const QuestionOptions& options) {
+  if (!options.warehouse.empty() && options.stale) {
+    return Complain("--stale asks a running instance: the warehouse has what happened, not what is late", kWrongUse);
+  }
   if (!options.warehouse.empty()) return RunsFromWarehouse(options, /*with_events=*/false);
   std::string path = "/api/v1/runs?limit=" + std::to_string(options.limit);
   const auto add = [&](const char* name, const std::string& value) {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 
@@ -41,7 +42,11 @@ int WaitForSignal() {
 
 int Serve(const Config& config, std::shared_ptr<spdlog::logger> logger) {
   BlockSignals();
-  auto instance = Instance::Create(config, logger);
+  std::atomic<bool> fatal{false};
+  auto instance = Instance::Create(config, logger, [&fatal](const std::string&) {
+    fatal = true;
+    kill(getpid(), SIGTERM);  // ends as if asked to, and says so with its exit status
+  });
   if (!instance.ok()) {
     logger->critical("{}", std::string(instance.status().message()));
     return absl::IsInvalidArgument(instance.status()) ? kWrongUse : kFailed;
@@ -50,22 +55,34 @@ int Serve(const Config& config, std::shared_ptr<spdlog::logger> logger) {
                config.topics.front().name + (config.topics.size() > 1 ? " and others" : ""), config.brokers,
                config.group, config.warehouse_kind == "sqlite" ? config.warehouse_path : std::string("no warehouse"));
   // Asking a cluster that is away takes its time; reading starts meanwhile.
-  std::thread check([&config, logger] { CheckTopics(config, logger.get()); });
+  std::atomic<bool> stop{false};
+  std::thread watch([&config, logger, &stop, &instance] {
+    const auto problem = [&instance](const std::string& subject, const std::string& text) {
+      (*instance)->SetProblem(subject, text);
+    };
+    WatchTopics(config, logger.get(), problem, stop);
+  });
   if (absl::Status status = (*instance)->Start(); !status.ok()) {
     logger->critical("{}", std::string(status.message()));
-    check.join();
+    stop = true;
+    watch.join();
     return kFailed;
   }
   const int number = WaitForSignal();
-  logger->info("signal {}: giving the partitions back", number);
+  if (fatal) {
+    logger->critical("the Kafka client has given up for good: ending");
+  } else {
+    logger->info("signal {}: giving the partitions back", number);
+  }
   std::thread([] {
     WaitForSignal();
     _exit(kFailed);  // asked twice: as after a crash, which is safe
   }).detach();
+  stop = true;
   (*instance)->Stop();
-  check.join();
+  watch.join();
   logger->info("stopped");
-  return kFine;
+  return fatal ? kFailed : kFine;
 }
 
 }  // namespace runledger::tools

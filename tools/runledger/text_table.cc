@@ -18,6 +18,25 @@ bool IsNumber(const std::string& text) {
 
 }  // namespace
 
+std::string Printable(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<uint8_t>(text[i]);
+    // U+0080 to U+009F are control characters of two bytes.
+    const bool second = c == 0xC2 && i + 1 < text.size() && static_cast<uint8_t>(text[i + 1]) < 0xA0;
+    if (c >= 0x20 && c != 0x7F && !second) {
+      out += text[i];
+    } else if (c == '\n' || c == '\t') {
+      out += c == '\n' ? "\\n" : "\\t";
+    } else {
+      const auto code = second ? static_cast<uint8_t>(text[++i]) : c;
+      static constexpr char kHex[] = "0123456789abcdef";
+      out += {'\\', 'x', kHex[code >> 4], kHex[code & 15]};
+    }
+  }
+  return out;
+}
+
 std::string TextTable::ToString() const {
   const size_t columns = rows_.front().size();
   std::vector<size_t> widths(columns, 0);

@@ -5,12 +5,19 @@
 
 namespace runledger::tools {
 
+// Text of others as a terminal may see it: control characters, which could move the cursor or rename the window, as
+// \n, \t or \x1b.
+std::string Printable(const std::string& text);
+
 // A table for people: columns aligned, two blanks apart, a heading line. Cells that look like numbers stand to the
 // right.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> heading) : rows_{std::move(heading)} {}
-  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  void Add(std::vector<std::string> row) {
+    for (std::string& cell : row) cell = Printable(cell);
+    rows_.push_back(std::move(row));
+  }
   std::string ToString() const;
   bool empty() const { return rows_.size() == 1; }
 

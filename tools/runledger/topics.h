@@ -2,7 +2,10 @@
 
 #include <spdlog/logger.h>
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "ingest/kafka/types.h"
@@ -17,8 +20,11 @@ kafka::Settings ConnectionSettings(const Config& config);
 // dead-letter topic. `replication` below 1: the broker's default.
 absl::Status CreateTopics(const Config& config, int32_t partitions, int32_t replication);
 
-// Looks at the topics that are read and says in the log what an operator should know: a topic that is missing, or whose
-// timestamps are the producers'. A broker that cannot be asked is only mentioned.
-void CheckTopics(const Config& config, spdlog::logger* logger);
+// Looks at the topics of the configuration until all of them are there, and says what an operator should know: one
+// that is missing (in the log once, and as a problem until it is there), or whose timestamps are the producers'.
+// `problem`: a subject, and what is wrong with it; empty: it is well. Blocks until `stop` is set or nothing is missing.
+void WatchTopics(const Config& config, spdlog::logger* logger,
+                 const std::function<void(const std::string&, const std::string&)>& problem,
+                 const std::atomic<bool>& stop);
 
 }  // namespace runledger::tools
