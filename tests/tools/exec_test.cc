@@ -256,8 +256,25 @@ TEST_F(ExecTest, HugeStandardErrorInBoundedMemory) {
 TEST_F(ExecTest, GrandchildThatKeepsStandardError) {
   Process process(Argv({}, {kChild, "grandchild"}));
   EXPECT_EQ(process.Wait(), 7);  // while the grandchild waits for the end of the input
+  process.CloseInput();
   EXPECT_EQ(process.Error(), "last word\n");
   EXPECT_EQ(Message(Events().back()), "exit status 7: last word");
+}
+
+TEST_F(ExecTest, WhatTheCommandLeavesBehindKeepsItsStandardError) {
+  // It says something after the command, and the wrapper, have ended; what it was told with is its exit status.
+  const std::string script = "(read line; echo late >&2; echo \"status $?\" > '" + dir_ + "/left') <&0 & exit 0";
+  Process process(Argv({}, {"/bin/bash", "-c", script}));
+  EXPECT_EQ(process.Wait(), 0);
+  process.CloseInput();
+  std::string left;
+  while (left.empty()) {
+    std::ifstream file(dir_ + "/left");
+    std::getline(file, left);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(left, "status 0");
+  EXPECT_EQ(process.Error(), "late\n");
 }
 
 TEST_F(ExecTest, CommandThatClosesStandardError) {

@@ -273,6 +273,7 @@ void Session::WaitForOutput() {
   if (tee_ == nullptr) return;
   pollfd drained = {tee_->drained_fd(), POLLIN, 0};
   while (poll(&drained, 1, static_cast<int>(kSlice.count())) <= 0 && !AskedToHurry()) continue;
+  if (poll(&drained, 1, 0) > 0) tee_->LeaveReader();
 }
 
 bool Session::AskedToHurry() {

@@ -178,6 +178,31 @@ int StderrTee::drained_fd() const { return state_->drained; }
 
 void StderrTee::CloseWriteEnd() { Close(&state_->write_end); }
 
+void StderrTee::LeaveReader() {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->read_end < 0) return;
+  pollfd end = {state_->read_end, POLLIN, 0};
+  if (poll(&end, 1, 0) > 0 && (end.revents & POLLHUP) != 0 && (end.revents & POLLIN) == 0) return;  // nobody holds it
+  if (fork() != 0) return;  // the caller; if it failed, those who are left lose their standard error
+  // From here on only what a signal handler may call: other threads held locks that nobody will ever release.
+  setsid();
+  dup2(state_->read_end, STDIN_FILENO);
+  if (state_->out != STDERR_FILENO) dup2(state_->out, STDERR_FILENO);
+  close(STDOUT_FILENO);
+  close_range(STDERR_FILENO + 1, ~0U, 0);
+  fcntl(STDIN_FILENO, F_SETFL, 0);  // it may block
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  char chunk[4096];
+  while (true) {
+    const ssize_t got = read(STDIN_FILENO, chunk, sizeof chunk);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0 || !WriteAll(STDERR_FILENO, {chunk, static_cast<size_t>(got)})) _exit(0);
+  }
+}
+
 std::string StderrTee::Finish() {
   std::string lines;
   {

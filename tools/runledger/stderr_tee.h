@@ -30,7 +30,7 @@ class Tail {
 // the end what the pipe held.
 //
 // If nobody reads our standard error any more, the pipe is closed too, so that the command learns it as it would have
-// without us. Processes that the command leaves behind with its standard error lose it when this one ends.
+// without us. Processes that the command leaves behind with its standard error keep it: see LeaveReader.
 class StderrTee {
  public:
   // Makes the pipe and the thread. `out` must stay open.
@@ -49,6 +49,10 @@ class StderrTee {
   std::string Finish();
   // Readable when all has been passed on.
   int drained_fd() const;
+  // Once all has been passed on and this process is about to end: if somebody still holds the pipe (a server that the
+  // command started, say), leaves a small process behind that passes on what they write until they are gone. Without it
+  // their next word would end them, by SIGPIPE.
+  void LeaveReader();
 
  private:
   struct State;
