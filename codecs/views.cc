@@ -145,6 +145,10 @@ View ProcessorRunHistory() {
   return view;
 }
 
+// The day that a row of processor_run_history counts for: a run that names no date, the one on which it began (UTC).
+// A macro, because the views hold literals.
+#define RUN_DAY "COALESCE(processing_date, date(run_timestamp / 1000000, 'unixepoch'))"
+
 View ProcessorLatest() {
   View view{.name = "processor_run_history_latest",
             .shape = ViewShape::kQuery,
@@ -157,10 +161,11 @@ View ProcessorLatest() {
             .source = "M45 s3"};
   view.columns = {
       Expression("processor_name", kString, {.sqlite = "processor_name"}, "the job"),
-      Expression("last_processing_date", kDate, {.sqlite = "MAX(processing_date)"}, "newest date processed"),
+      Expression("last_processing_date", kDate, {.sqlite = "MAX(" RUN_DAY ")"},
+                 "newest date processed; a run without one counts for the day on which it began, UTC"),
       Expression("last_run_timestamp", kTimestamp, {.sqlite = "MAX(run_timestamp)"}, "start of the newest run"),
       Expression("days_since_last_run", kInt64,
-                 {.sqlite = "CAST(julianday(date('now')) - julianday(MAX(processing_date)) AS INTEGER)"},
+                 {.sqlite = "CAST(julianday(date('now')) - julianday(MAX(" RUN_DAY ")) AS INTEGER)"},
                  "whole days from the newest date processed to today, UTC"),
   };
   return view;
@@ -171,7 +176,7 @@ View ProcessorFailures() {
             .shape = ViewShape::kQuery,
             .kind = {},
             .over = "processor_run_history",
-            .where = {.sqlite = "status = 'failed' AND processing_date >= date('now', '-30 day')"},
+            .where = {.sqlite = "status = 'failed' AND " RUN_DAY " >= date('now', '-30 day')"},
             .group_by = {},
             .columns = {},
             .description = "Failed runs of the last 30 days processed",
@@ -196,7 +201,7 @@ View ProcessorSummary() {
             .shape = ViewShape::kQuery,
             .kind = {},
             .over = "processor_run_history",
-            .where = {.sqlite = "processing_date >= date('now', '-30 day')"},
+            .where = {.sqlite = RUN_DAY " >= date('now', '-30 day')"},
             .group_by = {.sqlite = "processor_name"},
             .columns = {},
             .description = "Each processor's last 30 days processed",
@@ -212,11 +217,14 @@ View ProcessorSummary() {
                  {.sqlite = "ROUND(COUNT(CASE WHEN status = 'success' THEN 1 END) * 100.0 / COUNT(*), 2)"},
                  "successful of all, in per cent, to 2 decimals"),
       Expression("avg_duration_seconds", kFloat64, {.sqlite = "AVG(duration_seconds)"}, "mean duration"),
-      Expression("first_run", kDate, {.sqlite = "MIN(processing_date)"}, "oldest date processed"),
-      Expression("last_run", kDate, {.sqlite = "MAX(processing_date)"}, "newest date processed"),
+      Expression("first_run", kDate, {.sqlite = "MIN(" RUN_DAY ")"}, "oldest date processed, likewise"),
+      Expression("last_run", kDate, {.sqlite = "MAX(" RUN_DAY ")"},
+                 "newest date processed; a run without one counts for the day on which it began, UTC"),
   };
   return view;
 }
+
+#undef RUN_DAY
 
 View ScraperExecutionLog() {
   View view{.name = "scraper_execution_log",

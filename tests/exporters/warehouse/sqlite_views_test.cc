@@ -162,6 +162,22 @@ TEST_F(ViewsTest, LatestFailuresAndSummary) {
                 {"b", "1", "0", "0", "0.0", "1.0", codecs::FormatDate(today), codecs::FormatDate(today)}}));
 }
 
+TEST_F(ViewsTest, RunsWithoutADateCountForTheDayOnWhichTheyBegan) {
+  const int64_t today_s = std::stoll(QueryOne("SELECT unixepoch('now', 'start of day')"));
+  const auto on = [&](const std::string& run, int days_ago) {
+    v1::Event event = RunEvent("a", run, v1::FAILED, today_s * kSecond);
+    event.mutable_run()->clear_data_date();
+    event.mutable_run()->set_started_at_us(today_s * kSecond - days_ago * kDay);
+    return event;
+  };
+  Write(sink_.get(), {on("1", 2), on("2", 31)});
+  EXPECT_EQ(Query("SELECT run_id, processing_date FROM processor_run_history_failures"),
+            (std::vector<SqlRow>{{"1", "NULL"}}));
+  EXPECT_EQ(Query("SELECT failed_runs, first_run, last_run FROM processor_run_history_summary"),
+            (std::vector<SqlRow>{{"1", codecs::FormatDate(codecs::DayOf(today_s * kSecond) - 2),
+                                  codecs::FormatDate(codecs::DayOf(today_s * kSecond) - 2)}}));
+}
+
 TEST_F(ViewsTest, ScraperExecutionLog) {
   v1::Event given = KindEvent(v1::SCRAPER, "nbac_injury_report", "a1b2c3d4", v1::SUCCESS, kStart + 5 * kSecond);
   v1::RunEvent& run = *given.mutable_run();
