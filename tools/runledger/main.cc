@@ -109,8 +109,9 @@ void AddConfig(CLI::App* app, int* status) {
 
 void AddQuestions(CLI::App* app, int* status) {
   auto options = std::make_shared<QuestionOptions>();
-  CLI::App* of_jobs = app->add_subcommand(
-      "status", "Is anything stuck? All jobs, or one with its runs. Exit status 1 if something is stale, 3 if unknown");
+  CLI::App* of_jobs = app->add_subcommand("status",
+                                          "Is anything stuck? All jobs, or one with its runs. Exit status 1 if "
+                                          "something is stale, silent or timed out, 3 if unknown");
   of_jobs->add_option("job", options->job, "A job");
   AddInstanceFlags(of_jobs, options.get());
   of_jobs->callback([=] { *status = Status(*options); });
