@@ -28,6 +28,7 @@
 #include "tools/runledger/producer_commands.h"
 #include "tools/runledger/serve.h"
 #include "tools/runledger/text_table.h"
+#include "tools/runledger/wall_clock.h"
 
 namespace runledger::tools {
 namespace {
@@ -113,10 +114,7 @@ class Story {
 
 absl::Status Story::Prepare() {
   // The story's last moment is 17:53:09.
-  const int64_t now_us =
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
-  base_us_ = now_us / kSecond * kSecond - (17 * kHour + 53 * kMinute + 9 * kSecond);
+  base_us_ = WallUs() / kSecond * kSecond - (17 * kHour + 53 * kMinute + 9 * kSecond);
 
   directory_ = options_.directory;
   if (directory_.empty()) {
@@ -223,7 +221,6 @@ bool Story::PassTo(int64_t time_us) {
          [](v1::RunEvent* body) { body->set_heartbeat(true); });
   }
   if (!producer_->Flush(10'000).ok()) return false;
-  const std::string wanted = codecs::FormatRfc3339(time_us);
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {
     const Json jobs = Get("/api/v1/jobs");

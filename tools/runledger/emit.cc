@@ -16,6 +16,7 @@
 #include "runledger/v1/event.pb.h"
 #include "tools/runledger/json_object.h"
 #include "tools/runledger/line_reader.h"
+#include "tools/runledger/wall_clock.h"
 
 namespace runledger::tools {
 namespace {
@@ -25,11 +26,6 @@ using std::chrono::steady_clock;
 constexpr int kFine = 0;
 constexpr int kBad = 1;
 constexpr int kWrongUse = 2;
-
-int64_t WallUs() {
-  using std::chrono::system_clock;
-  return std::chrono::duration_cast<std::chrono::microseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 void Say(const std::string& text) { std::fprintf(stderr, "runledger: emit: %s\n", text.c_str()); }
 

@@ -17,6 +17,7 @@
 #include "tools/runledger/child_process.h"
 #include "tools/runledger/run_reporter.h"
 #include "tools/runledger/stderr_tee.h"
+#include "tools/runledger/wall_clock.h"
 
 namespace runledger::tools {
 namespace {
@@ -26,11 +27,6 @@ using std::chrono::steady_clock;
 constexpr int kWrongUse = 2;
 constexpr std::chrono::milliseconds kNow{0};
 constexpr std::chrono::milliseconds kSlice{50};  // between looks at the signals
-
-int64_t WallUs() {
-  using std::chrono::system_clock;
-  return std::chrono::duration_cast<std::chrono::microseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 // Goes on while the machine sleeps, as the wall clock does, and never jumps.
 double BootSeconds() {

@@ -12,6 +12,7 @@
 #include "tools/runledger/log_flags.h"
 #include "tools/runledger/topics.h"
 #include "tools/runledger/units.h"
+#include "tools/runledger/wall_clock.h"
 
 namespace runledger::tools {
 namespace {
@@ -41,7 +42,7 @@ absl::Status ReadTimes(const Flags& flags, GenerateOptions* options) {
     return absl::InvalidArgumentError(absl::StrCat("--span: \"", flags.span, "\" is not a duration like 6h"));
   options->span_us = *span;
   if (flags.start.empty()) {
-    options->start_us = ingest::MachineClock().Now().wall_us - *span;
+    options->start_us = WallUs() - *span;
     return absl::OkStatus();
   }
   const auto start = codecs::ParseRfc3339(flags.start);

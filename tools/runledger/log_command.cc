@@ -8,10 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "ingest/commit_metadata.h"
 #include "ingest/kafka/admin.h"
-#include "ingest/worker.h"
 #include "tools/runledger/exit_status.h"
 #include "tools/runledger/log_flags.h"
 #include "tools/runledger/topics.h"
+#include "tools/runledger/wall_clock.h"
 
 namespace runledger::tools {
 namespace {
@@ -58,7 +58,7 @@ absl::Status Accept(const Flags& flags) {
   // What the old log left says nothing of the new one, but the number that tells them apart. Deleting a topic deletes
   // its commits too, and that number with them: the time is greater than any that was used before.
   ingest::CommitMetadata metadata;
-  metadata.log_epoch = std::max(old->log_epoch + 1, ingest::MachineClock().Now().wall_us / 1'000'000);
+  metadata.log_epoch = std::max(old->log_epoch + 1, WallUs() / 1'000'000);
   metadata.counted_from = *offset;
   const auto text = metadata.Encode();
   if (!text.ok()) return text.status();
