@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "codecs/hash.h"
 
 namespace runledger::ingest {
 namespace {
@@ -39,8 +38,10 @@ void Delivery::WatchForNewJobs() {
 }
 
 void Delivery::SetProblem(Trouble trouble, std::string text) {
-  troubles_[static_cast<size_t>(trouble)] = std::move(text);
-  const auto first = std::find_if(troubles_.begin(), troubles_.end(), [](const auto& told) { return !told.empty(); });
+  std::string& told = troubles_[static_cast<size_t>(trouble)];
+  if (told == text) return;
+  told = std::move(text);
+  const auto first = std::find_if(troubles_.begin(), troubles_.end(), [](const auto& each) { return !each.empty(); });
   const std::string& problem = first != troubles_.end() ? *first : std::string();
   if (problem == problem_) return;
   problem_ = problem;
@@ -55,7 +56,6 @@ void Delivery::StopRows(std::string problem) {
 }
 
 void Delivery::StopForeign(const std::string& difference) {
-  if (reading_) parts_.log->StopReading(assignment_.partition, assignment_.tenure, Reader::kFold);
   if (rows_reading_) parts_.log->StopReading(assignment_.partition, assignment_.tenure, Reader::kRows);
   foreign_ = true;
   reading_ = rows_reading_ = false;

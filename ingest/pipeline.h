@@ -88,6 +88,7 @@ class Pipeline : private Log,
   void Stop();
 
  private:
+  static constexpr int kLeaderTimeoutMs = 2'000;  // for an answer of a partition's leader
   struct Owned {
     Tenure tenure = 0;
     Worker* worker = nullptr;

@@ -16,6 +16,14 @@ size_t SizeOf(const OutgoingRecord& record) {
   return bytes;
 }
 
+// The i-th row of `from` goes to `to` with its record; `refused` says which of its columns is bad, if any.
+void CopyRow(const RowBatch& from, size_t i, std::string_view refused, RowBatch* to) {
+  const RowBatch::Row row = from[i];
+  const RowBatch::Origin origin = from.OriginOf(i);
+  to->BeginRecord(origin.has_key, origin.key, origin.headers);
+  to->Add(row.position, row.log_time_us, row.event, refused);
+}
+
 }  // namespace
 
 RowCursor::RowCursor(const RowOptions& options, TopicPartition partition, Tenure tenure, int64_t log_epoch,
@@ -53,9 +61,7 @@ void RowCursor::Opened(std::optional<Position> written, int64_t rows_to_skip) {
         --rows_to_skip_;
         continue;
       }
-      const RowBatch::Origin origin = rows.OriginOf(i);
-      kept->BeginRecord(origin.has_key, origin.key, origin.headers);
-      kept->Add(row.position, row.log_time_us, row.event, row.refused);
+      CopyRow(rows, i, row.refused, kept.get());
     }
     kept->ExtendTo(std::max(rows.to(), *written_));
     held_bytes_ -= rows.bytes();
@@ -238,12 +244,9 @@ void RowCursor::ReplaceRefused(Submission& submission) {
   const RowBatch& old = *submission.rows;
   auto rows = std::make_shared<RowBatch>(partition_, log_epoch_, old.from());
   for (size_t i = 0; i < old.size(); ++i) {
-    const RowBatch::Row row = old[i];
-    const RowBatch::Origin origin = old.OriginOf(i);
     const auto refused = submission.refused.find(i);
-    rows->BeginRecord(origin.has_key, origin.key, origin.headers);
-    rows->Add(row.position, row.log_time_us, row.event,
-              refused != submission.refused.end() ? std::string_view(refused->second) : row.refused);
+    CopyRow(old, i, refused != submission.refused.end() ? std::string_view(refused->second) : old[i].refused,
+            rows.get());
   }
   rows->ExtendTo(old.to());
   held_bytes_ += rows->bytes() - old.bytes();

@@ -54,12 +54,6 @@ absl::StatusOr<ClientPtr> MakeOutsider(Settings client, const std::string& group
   return MakeClient(client, RD_KAFKA_CONSUMER);
 }
 
-PartitionListPtr ListOf(const TopicPartition& partition) {
-  PartitionListPtr list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
-  return list;
-}
-
 }  // namespace
 
 absl::Status CreateTopics(const Settings& client, const std::vector<NewTopic>& topics, int timeout_ms) {

@@ -44,8 +44,7 @@ absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const S
 absl::StatusOr<std::unique_ptr<PartitionQueue>> PartitionReader::Start(const TopicPartition& partition,
                                                                        int64_t offset) {
   auto queue = PartitionQueue::Impl::Open(impl_->rk, partition);
-  PartitionListPtr list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = offset;
+  const PartitionListPtr list = ListOf(partition, offset);
   if (absl::Status status =
           TakeError(rd_kafka_incremental_assign(impl_->rk, list.get()), "reading " + ToString(partition));
       !status.ok()) {
@@ -55,8 +54,7 @@ absl::StatusOr<std::unique_ptr<PartitionQueue>> PartitionReader::Start(const Top
 }
 
 absl::Status PartitionReader::Stop(const TopicPartition& partition) {
-  PartitionListPtr list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
+  const PartitionListPtr list = ListOf(partition);
   return TakeError(rd_kafka_incremental_unassign(impl_->rk, list.get()), "leaving " + ToString(partition));
 }
 

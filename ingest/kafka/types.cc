@@ -25,6 +25,17 @@ absl::StatusOr<ConfPtr> MakeConf(const Settings& settings) {
   return conf;
 }
 
+Settings ConnectionSettings(const std::string& brokers, const Settings& librdkafka) {
+  Settings settings = {{"bootstrap.servers", brokers}};
+  for (const auto& [name, value] : librdkafka) {
+    if (name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl.") ||
+        name.starts_with("socket.") || name.starts_with("broker.") || name == "client.id" || name == "debug") {
+      settings[name] = value;
+    }
+  }
+  return settings;
+}
+
 absl::Status CheckSettings(const Settings& settings) { return MakeConf(settings).status(); }
 
 absl::Status ToStatus(rd_kafka_resp_err_t error, const std::string& what) {

@@ -72,6 +72,10 @@ enum class Partitioner : uint8_t {
 // REQUIRES: partitioner is not kNone, partitions > 0.
 int32_t PartitionFor(Partitioner partitioner, std::string_view key, int32_t partitions);
 
+// Of a client that only connects: the brokers, and what of `librdkafka` every kind of client takes (security, sockets,
+// names). The rest may be a consumer's alone.
+Settings ConnectionSettings(const std::string& brokers, const Settings& librdkafka);
+
 // Whether librdkafka knows these settings and takes their values. InvalidArgument names the first that it does not.
 absl::Status CheckSettings(const Settings& settings);
 

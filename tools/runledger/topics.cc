@@ -56,14 +56,7 @@ bool IsThere(const Config& config, spdlog::logger* logger,
 }  // namespace
 
 kafka::Settings ConnectionSettings(const Config& config) {
-  kafka::Settings settings = {{"bootstrap.servers", config.brokers}};
-  for (const auto& [name, value] : config.librdkafka) {
-    if (name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl.") ||
-        name.starts_with("socket.") || name.starts_with("broker.") || name == "client.id" || name == "debug") {
-      settings[name] = value;
-    }
-  }
-  return settings;
+  return kafka::ConnectionSettings(config.brokers, config.librdkafka);
 }
 
 absl::Status CreateTopics(const Config& config, int32_t partitions, int32_t replication) {
