@@ -78,6 +78,8 @@ ListenSocket Describe(int fd) {
 
 }  // namespace
 
+bool IsListenAddress(const std::string& address) { return ParseAddress(address).has_value(); }
+
 absl::StatusOr<ListenSocket> Listen(const std::string& address) {
   const std::optional<HostPort> parsed = ParseAddress(address);
   if (!parsed) {

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "codecs/utf8.h"
+#include "exporters/http/listen_socket.h"
 #include "ingest/kafka/types.h"
 #include "tools/runledger/units.h"
 
@@ -141,7 +142,7 @@ class Loader {
       *list->values = Split(text);
     } else if (const auto* topics = std::get_if<TopicsKey>(&key.target)) {
       topics->topics->clear();
-      for (const std::string& name : Split(text)) topics->topics->push_back({.name = name});
+      for (const std::string& name : Split(text)) AddTopic(where, {.name = name}, topics->topics);
     } else {
       Problem(where, key.path + " cannot be set by a variable");
     }
@@ -179,16 +180,19 @@ class Loader {
                                                      : kafka::Partitioner::kNone;
         topic.framing = codecs::FramingFromName(framing).value_or(codecs::Framing::kAuto);
       }
-      if (topic.name.empty()) {
-        Problem(At(entry), "log.topics: an entry without name");
-        continue;
-      }
-      const auto same = [&](const ingest::TopicOptions& other) { return other.name == topic.name; };
-      if (std::any_of(topics->begin(), topics->end(), same))
-        Problem(At(entry), "log.topics: " + topic.name + " is listed twice");
-      topics->push_back(topic);
+      AddTopic(At(entry), topic, topics);
     }
     if (topics->empty()) Problem(At(node), "log.topics: at least one topic must be read");
+  }
+
+  void AddTopic(const std::string& where, const ingest::TopicOptions& topic,
+                std::vector<ingest::TopicOptions>* topics) {
+    if (topic.name.empty()) return Problem(where, "log.topics: an entry without name");
+    CheckTopicName(where, "log.topics", topic.name);
+    const auto same = [&](const ingest::TopicOptions& other) { return other.name == topic.name; };
+    if (std::any_of(topics->begin(), topics->end(), same))
+      Problem(where, "log.topics: " + topic.name + " is listed twice");
+    topics->push_back(topic);
   }
 
   aggregators::JobPolicy Policy(const YAML::Node& node, const std::string& name, aggregators::JobPolicy policy) {
@@ -234,7 +238,8 @@ class Loader {
 
   void CheckWhole(const Config& config) {
     CheckLog(config);
-    CheckHttp(config);
+    if (!exporters::IsListenAddress(config.listen))
+      Problem(file_, "http.listen: \"" + config.listen + "\" is not address:port, e.g. 127.0.0.1:9464");
     if (config.warehouse_kind == "sqlite" &&
         (config.warehouse_path == ":memory:" || config.warehouse_path.starts_with("file:")))
       Problem(file_, "warehouse.path \"" + config.warehouse_path +
@@ -251,11 +256,8 @@ class Loader {
   void CheckLog(const Config& config) {
     if (config.brokers.empty()) Problem(file_, "log.brokers is empty");
     if (config.group.empty()) Problem(file_, "log.group is empty");
-    CheckTopicName("log.dead_letter_topic", config.dead_letter_topic);
-    std::set<std::string> names;
+    CheckTopicName(file_, "log.dead_letter_topic", config.dead_letter_topic);
     for (const ingest::TopicOptions& topic : config.topics) {
-      CheckTopicName("log.topics", topic.name);
-      if (!names.insert(topic.name).second) Problem(file_, "log.topics names " + topic.name + " twice");
       if (topic.name == config.dead_letter_topic)
         Problem(file_, "log.dead_letter_topic " + topic.name + " is among log.topics: it would feed itself");
     }
@@ -267,21 +269,12 @@ class Loader {
   }
 
   // Kafka's own rule.
-  void CheckTopicName(const std::string& key, const std::string& name) {
+  void CheckTopicName(const std::string& where, const std::string& key, const std::string& name) {
     const bool legal = !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
                        name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
                            std::string::npos;
     if (!legal)
-      Problem(file_, key + ": \"" + name + "\" is no name of a topic (1 to 249 letters, digits, '.', '_', '-')");
-  }
-
-  void CheckHttp(const Config& config) {
-    const size_t colon = config.listen.rfind(':');
-    const std::string port = colon == std::string::npos ? "" : config.listen.substr(colon + 1);
-    uint32_t number = 0;
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc() || end != port.data() + port.size() || number > 65'535)
-      Problem(file_, "http.listen: \"" + config.listen + "\" is not address:port, e.g. 127.0.0.1:9464");
+      Problem(where, key + ": \"" + name + "\" is no name of a topic (1 to 249 letters, digits, '.', '_', '-')");
   }
 
   std::string file_;
