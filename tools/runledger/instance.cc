@@ -67,7 +67,6 @@ struct Instance::Impl {
   // first.
   std::unique_ptr<ingest::Pipeline> pipeline;
   std::unique_ptr<ingest::SnapshotStore> snapshots;
-  ingest::LocalSnapshots* local_snapshots = nullptr;  // the same, where it is a directory
   std::unique_ptr<exporters::SqliteSink> sink;
   std::unique_ptr<exporters::Exposition> exposition;
   std::unique_ptr<exporters::HttpServer> http;
@@ -99,9 +98,9 @@ struct Instance::Impl {
       return absl::OkStatus();
     }
     auto local = std::make_unique<ingest::LocalSnapshots>(config.state_dir, pipeline->snapshot_listener(), logger);
-    local_snapshots = local.get();
+    const absl::Status started = local->Start();
     snapshots = std::move(local);
-    return local_snapshots->Start();
+    return started;
   }
 
   // A counter that appears with its first increment hides it from increase() and rate(): all categories are there from
@@ -174,7 +173,6 @@ void Instance::Stop() {
   if (impl_->http != nullptr) impl_->http->Stop();
   if (impl_->pipeline != nullptr) impl_->pipeline->Stop();
   if (impl_->sink != nullptr) impl_->sink->Stop();
-  if (impl_->local_snapshots != nullptr) impl_->local_snapshots->Stop();
 }
 
 void Instance::SetProblem(const std::string& subject, const std::string& text) {
