@@ -50,13 +50,9 @@ void DayTable::BeforeChange(uint32_t slot, Entry& entry) {
   entry.mark = mark_;
 }
 
-DayTable::Entry& DayTable::Slot(uint32_t job, int32_t data_date) {
+uint32_t DayTable::SlotOf(uint32_t job, int32_t data_date) {
   const auto [at, is_new] = map_->slots.try_emplace(Map::Key(job, data_date), 0);
-  if (!is_new) {
-    Entry& entry = map_->At(at->second);
-    BeforeChange(at->second, entry);
-    return entry;
-  }
+  if (!is_new) return at->second;
   uint32_t slot;
   if (!map_->free.empty()) {
     slot = map_->free.back();
@@ -66,34 +62,64 @@ DayTable::Entry& DayTable::Slot(uint32_t job, int32_t data_date) {
     if (slot / Map::kChunk == map_->chunks.size()) map_->chunks.push_back(std::make_unique<Entry[]>(Map::kChunk));
   }
   at->second = slot;
-  Entry& entry = map_->At(slot);
-  entry = Entry{.job = job, .data_date = data_date, .used = true, .mark = mark_, .state = {}};
-  return entry;
+  map_->At(slot) = Entry{.job = job, .data_date = data_date, .used = true, .mark = mark_, .state = {}};
+  return slot;
 }
 
-void DayTable::Add(uint32_t job, int32_t data_date, const codecs::Hash128& run, codecs::Status status,
-                   int64_t time_us) {
-  // Dates far from the log's own time are somebody's mistake; they would only take room.
-  if (log_day_ != INT32_MIN && (data_date < log_day_ - days_ || data_date > log_day_ + days_)) return;
-  DayState& day = Slot(job, data_date).state;
-  if (Goodness(status) > Goodness(day.best)) day.best = status;
-  if (std::make_tuple(time_us, Goodness(status), run.low) >
-      std::make_tuple(day.last_time_us, Goodness(day.last_status), day.last_run)) {
-    day.last_time_us = time_us;
-    day.last_status = status;
-    day.last_run = run.low;
+int DayState::FailedAttempts() const {
+  return static_cast<int>(
+      std::count_if(run_best.begin(), run_best.begin() + attempts, [](codecs::Status s) { return IsFailure(s); }));
+}
+
+void DayState::AddEvent(codecs::Status status, int64_t time_us, uint64_t run) {
+  if (Goodness(status) > Goodness(best)) best = status;
+  if (std::make_tuple(time_us, Goodness(status), run) >
+      std::make_tuple(last_time_us, Goodness(last_status), last_run)) {
+    last_time_us = time_us;
+    last_status = status;
+    last_run = run;
   }
-  uint64_t* const end = day.runs.data() + day.attempts;
-  uint64_t* const at = std::lower_bound(day.runs.data(), end, run.low);
-  if (at != end && *at == run.low) return;
-  if (day.attempts == DayState::kMaxAttempts) {
+}
+
+void DayState::AddRun(uint64_t run, codecs::Status status) {
+  uint64_t* const end = runs.data() + attempts;
+  uint64_t* const at = std::lower_bound(runs.data(), end, run);
+  codecs::Status* const its_best = run_best.data() + (at - runs.data());
+  if (at != end && *at == run) {
+    if (Goodness(status) > Goodness(*its_best)) *its_best = status;
+    return;
+  }
+  if (attempts == kMaxAttempts) {
     if (at == end) return;  // greater than all that are kept
     std::copy_backward(at, end - 1, end);
+    std::copy_backward(its_best, run_best.data() + attempts - 1, run_best.data() + attempts);
   } else {
     std::copy_backward(at, end, end + 1);
-    ++day.attempts;
+    std::copy_backward(its_best, run_best.data() + attempts, run_best.data() + attempts + 1);
+    ++attempts;
   }
-  *at = run.low;
+  *at = run;
+  *its_best = status;
+}
+
+void DayState::Merge(const DayState& other) {
+  AddEvent(other.best, INT64_MIN, 0);
+  AddEvent(other.last_status, other.last_time_us, other.last_run);
+  for (size_t i = 0; i < other.attempts; ++i) AddRun(other.runs[i], other.run_best[i]);
+}
+
+bool DayTable::Add(uint32_t job, int32_t data_date, const codecs::Hash128& run, codecs::Status status, int64_t time_us,
+                   Hint* hint) {
+  // Dates far from the log's own time are somebody's mistake; they would only take room.
+  if (log_day_ != INT32_MIN && (data_date < log_day_ - days_ || data_date > log_day_ + days_)) return false;
+  if (hint->slot >= map_->end || !map_->At(hint->slot).IsOf(job, data_date)) hint->slot = SlotOf(job, data_date);
+  Entry& entry = map_->At(hint->slot);
+  BeforeChange(hint->slot, entry);
+  DayState& day = entry.state;
+  const codecs::Status before = day.best;
+  day.AddEvent(status, time_us, run.low);
+  day.AddRun(run.low, status);
+  return day.best != before || day.attempts == 1;
 }
 
 const DayState* DayTable::Find(uint32_t job, int32_t data_date) const {
@@ -128,6 +154,8 @@ size_t DayTable::size() const { return map_->slots.size(); }
 
 uint32_t DayTable::end() const { return map_->end; }
 DayTable::Entry& DayTable::entry(uint32_t slot) { return map_->At(slot); }
-void DayTable::Restore(uint32_t job, int32_t data_date, const DayState& state) { Slot(job, data_date).state = state; }
+void DayTable::Restore(uint32_t job, int32_t data_date, const DayState& state) {
+  map_->At(SlotOf(job, data_date)).state = state;
+}
 
 }  // namespace runledger::aggregators

@@ -22,6 +22,18 @@ struct DayState {
   uint64_t last_run = 0;             // its run, to break ties
   // The smallest hashes of the runs seen, sorted: the same set in whatever order and however often events arrive.
   std::array<uint64_t, kMaxAttempts> runs{};
+  // The best that was said of each of them, by the same place.
+  std::array<codecs::Status, kMaxAttempts> run_best{};
+
+  // Of the runs that are kept, those of which nothing better than a failure was said.
+  int FailedAttempts() const;
+  // Takes in what is known of the same date elsewhere.
+  void Merge(const DayState& other);
+
+ private:
+  friend class DayTable;
+  void AddEvent(codecs::Status status, int64_t time_us, uint64_t run);
+  void AddRun(uint64_t run, codecs::Status status);
 };
 
 // Per (job, data date): best status, attempts, last attempt. Every event may enter any number of times, history too. It
@@ -33,7 +45,14 @@ class DayTable {
   DayTable(const DayTable&) = delete;
   DayTable& operator=(const DayTable&) = delete;
 
-  void Add(uint32_t job, int32_t data_date, const codecs::Hash128& run, codecs::Status status, int64_t time_us);
+  // Where a job's last event entered; most of the next ones enter there too. Whatever it holds, only time depends on
+  // it.
+  struct Hint {
+    uint32_t slot = 0;
+  };
+  // True if the best of that date has changed. `hint`: the job's.
+  bool Add(uint32_t job, int32_t data_date, const codecs::Hash128& run, codecs::Status status, int64_t time_us,
+           Hint* hint);
   // nullptr: nothing is known of that day.
   const DayState* Find(uint32_t job, int32_t data_date) const;
   // Log time reached this day (since 1970-01-01): older days go.
@@ -57,6 +76,8 @@ class DayTable {
     bool used = false;
     uint8_t mark = 0;
     DayState state;
+
+    bool IsOf(uint32_t a_job, int32_t a_date) const { return used && job == a_job && data_date == a_date; }
   };
   Entry& entry(uint32_t slot);
   // Puts a day back. REQUIRES: it is not there.
@@ -67,7 +88,8 @@ class DayTable {
  private:
   struct Map;
 
-  Entry& Slot(uint32_t job, int32_t data_date);
+  // Number of the day's slot, which is made if it is not there.
+  uint32_t SlotOf(uint32_t job, int32_t data_date);
   void BeforeChange(uint32_t slot, Entry& entry);
   template <typename Condition>
   void RemoveIf(Condition condition);

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 
 namespace runledger::aggregators {
 
@@ -40,8 +40,12 @@ class DurationSketch {
   static size_t BucketOf(double seconds) {
     const double ms = seconds * 1000;
     if (!(ms > 1)) return 0;
-    const auto bucket = static_cast<size_t>(std::ceil(2 * std::log2(ms)));
-    return bucket < kBuckets ? bucket : kBuckets - 1;
+    if (ms > 0x1p31) return kBuckets - 1;
+    // ceil(2 log2(ms)), without a logarithm: ms = fraction * 2^exponent, the fraction in [0.5, 1).
+    int exponent;
+    const double fraction = std::frexp(ms, &exponent);
+    const int bucket = 2 * exponent - (fraction <= std::numbers::sqrt2 / 2 ? fraction == 0.5 ? 2 : 1 : 0);
+    return static_cast<size_t>(bucket);
   }
 
   std::array<uint32_t, kBuckets> counts_{};

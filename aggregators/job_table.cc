@@ -1,6 +1,7 @@
 #include "aggregators/job_table.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "codecs/hash.h"
@@ -19,6 +20,11 @@ struct SameName {
   bool operator()(std::string_view a, std::string_view b) const { return a == b; }
 };
 
+JobLabels LabelsOf(std::string_view name, const JobPolicy& policy) {
+  return {std::string(name), policy.phase,          policy.display_name,
+          policy.priority,   policy.stale_after_us, policy.staleness_threshold_us};
+}
+
 }  // namespace
 
 struct JobTable::Index {
@@ -29,14 +35,16 @@ JobTable::JobTable(std::shared_ptr<const JobPolicies> policies)
     : policies_(std::move(policies)), index_(std::make_unique<Index>()) {}
 JobTable::~JobTable() = default;
 
-uint32_t JobTable::Find(std::string_view name) const {
-  const auto found = index_->numbers.find(name);
+uint32_t JobTable::Find(std::string_view name) const { return Find(name, codecs::Hash64(name)); }
+
+uint32_t JobTable::Find(std::string_view name, uint64_t hash) const {
+  const auto found = index_->numbers.find(name, hash);
   return found == index_->numbers.end() || found->second == kDisabled ? kNone : found->second;
 }
 
-uint32_t JobTable::Intern(std::string_view name, bool* is_new) {
+uint32_t JobTable::Intern(std::string_view name, uint64_t hash, bool* is_new) {
   *is_new = false;
-  const auto found = index_->numbers.find(name);
+  const auto found = index_->numbers.find(name, hash);
   if (found != index_->numbers.end()) return found->second == kDisabled ? kNone : found->second;
 
   const JobPolicy& policy = policies_->Find(name);
@@ -58,14 +66,34 @@ uint32_t JobTable::Intern(std::string_view name, bool* is_new) {
   return number;
 }
 
+std::vector<uint32_t> JobTable::SetPolicies(std::shared_ptr<const JobPolicies> policies) {
+  // Jobs point into them until they are given others.
+  const std::shared_ptr<const JobPolicies> before = std::exchange(policies_, std::move(policies));
+  absl::erase_if(index_->numbers, [](const auto& entry) { return entry.second == kDisabled; });
+  std::vector<uint32_t> changed;
+  for (uint32_t number = 0; number < end(); ++number) {
+    if (!exists(number)) continue;
+    Job& job = *jobs_[number];
+    const JobPolicy& policy = policies_->Find(job.labels->name);
+    const bool differs = policy != *job.policy;
+    job.policy = &policy;
+    index_->numbers[job.labels->name] = policy.enabled ? number : kDisabled;
+    if (!differs) continue;
+    changed.push_back(number);
+    job.retired = !policy.enabled;
+    JobLabels labels = LabelsOf(job.labels->name, policy);
+    if (labels.phase.empty()) labels.phase = job.labels->phase;  // what a run said stays
+    job.phase_fixed = !labels.phase.empty();
+    job.labels = std::make_shared<JobLabels>(std::move(labels));
+  }
+  return changed;
+}
+
 void JobTable::Fill(uint32_t number, std::string_view name, const JobPolicy& policy) {
   Job& job = *jobs_[number];
   job.policy = &policy;
-  job.name_hash = codecs::Hash64(name);
   job.phase_fixed = !policy.phase.empty();
-  job.labels =
-      std::make_shared<JobLabels>(JobLabels{std::string(name), policy.phase, policy.display_name, policy.priority,
-                                            policy.stale_after_us, policy.staleness_threshold_us});
+  job.labels = std::make_shared<JobLabels>(LabelsOf(name, policy));
   index_->numbers.emplace(name, number);
 }
 

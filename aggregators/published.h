@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "aggregators/orchestration/orchestration_block.h"
 #include "aggregators/windows.h"
 #include "codecs/status.h"
 
@@ -17,6 +18,7 @@ namespace runledger::aggregators {
 
 inline constexpr size_t kCacheLineBytes = 64;
 inline constexpr int64_t kNever = INT64_MIN;  // a time that there is none of
+inline constexpr int kFlappingRuns = 20;      // finished runs among which changes are counted
 
 // What readers see of one job. Times are microseconds since the epoch, kNever if there is none.
 struct JobBlock {
@@ -36,12 +38,22 @@ struct JobBlock {
   int64_t last_failure_us = kNever;
   double last_duration_s = -1;  // below 0: none
   double p95_duration_s = -1;   // below 0: none
+  // Of the runs that finished last, in the order of the log: bit 0 is the newest, set where it ended badly (partial,
+  // failed, aborted). Runs that ended with no_data or skipped are not among them.
+  uint32_t outcomes = 0;
+  uint8_t outcome_count = 0;  // of those bits, at most kFlappingRuns
+  // What only jobs have that are configured for it; below 0: not looked for.
+  int32_t flapping = -1;    // 1: more changes among the outcomes than flapping_changes
+  int32_t concurrent = -1;  // 1: more running than max_concurrent
   // Judged at the watermark; meaningless without one.
   uint64_t stale = 0;
   uint64_t silent = 0;
   uint64_t timed_out = 0;
+  int32_t missing_dates = -1;  // expected dates that are over and have no success; below 0: no schedule
+  int32_t long_running = -1;   // 1: one has been running for longer than it should; below 0: not looked for
   std::array<Outcomes, kWindows> windows{};
   bool job_stale = false;  // no success within the staleness threshold
+  bool moved = false;      // its home is another partition now: counted here, judged there
   bool live = false;       // false: known from history only, which makes no gauge
 };
 
@@ -111,6 +123,7 @@ struct ShardBlock {
   std::vector<Correction> corrections;
   std::vector<PhaseBlock> phases;
   std::vector<std::shared_ptr<const PhaseLabels>> phase_labels;
+  OrchestrationBlock orchestration;
 };
 
 // Two copies of a value: readers read one while the single writer fills the other, then they change places. The writer

@@ -2,11 +2,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "aggregators/deadline_wheel.h"
+#include "aggregators/slab.h"
 #include "aggregators/text_arena.h"
+#include "aggregators/text_queue.h"
 #include "codecs/event.h"
 #include "codecs/hash.h"
 #include "codecs/status.h"
@@ -33,15 +36,14 @@ struct StartTime {
   }
 };
 
-// A run without terminal. 96 bytes; its text stands in the arena.
+// A run without terminal. One cache line; its text stands in the arena.
 struct OpenRun {
   codecs::Hash128 id;
   int64_t last_event_us;  // greatest event time
   int64_t start_us;
-  WheelLinks deadline;
+  WheelPlace deadline;
   uint32_t job;
   TextArena::Ref run_id;
-  uint32_t heap_at;     // place in the job's heap of starts
   uint32_t seen_log_s;  // log time of the newest event, in whole seconds
   int32_t attempt;
   int32_t data_date;  // kNoDate: not told
@@ -55,15 +57,15 @@ struct OpenRun {
 
   static constexpr int32_t kNoDate = INT32_MIN;
 };
-static_assert(sizeof(OpenRun) <= 96);
+static_assert(sizeof(OpenRun) == 64);
 
-// A run with a terminal. 48 bytes; run id and the rest of the merge key stand in the arena.
+// A run with a terminal. 48 bytes; run id and the rest of the merge key stand in the queue of texts.
 struct ClosedRun {
   codecs::Hash128 id;
   int64_t time_us;   // event time of the greatest terminal
   int64_t start_us;  // kUnknownStart: not known
   uint32_t job;
-  TextArena::Ref text;
+  TextQueue::Ref text;
   uint32_t closed_log_s;  // log time of the first terminal, in whole seconds
   codecs::Status status;
   uint8_t rank;
@@ -105,20 +107,26 @@ class RunTable {
   RunTable& operator=(const RunTable&) = delete;
 
   Ref Find(const codecs::Hash128& id) const;
-  // Brings the run's index entry into the cache ahead of Find.
-  void Prefetch(const codecs::Hash128& id) const;
+  // For what is to be found soon, in two steps, so that the memory of several runs is fetched at the same time: first
+  // the index entry; then the record that it most probably names. kNone: none does.
+  void PrefetchIndex(const codecs::Hash128& id) const { __builtin_prefetch(&index_[HomeOf(TagOf(id))]); }
+  Ref PrefetchRecord(const codecs::Hash128& id) const;
+  // And, of an open run, what closing it will touch.
+  void PrefetchText(const OpenRun& run) const { texts_.Prefetch(run.run_id); }
 
   // REQUIRES: Find(id) is kNone.
   Ref AddOpen(const codecs::Hash128& id, std::string_view run_id);
-  Ref AddClosed(const ClosedRun& run, const ClosedText& text);
-  // An open run becomes a closed one; its Ref changes. `run.id` stays.
-  Ref Close(Ref open, const ClosedRun& run, const ClosedText& text);
+  // Id and text are set, all else is for the caller to fill in, in place: a record put together elsewhere and copied
+  // waits until the writes to it, and all before them, are in the cache.
+  Ref AddClosed(const codecs::Hash128& id, const ClosedText& text);
+  // An open run becomes a closed one; its Ref changes. Likewise.
+  Ref Close(Ref open, const ClosedText& text);
   void RemoveOpen(Ref open);
   // Removes the run that closed first. REQUIRES: closed_count() > 0.
   void RemoveOldestClosed();
 
-  OpenRun& open(Ref ref) { return open_chunks_[ref / kChunk][ref % kChunk]; }
-  const OpenRun& open(Ref ref) const { return open_chunks_[ref / kChunk][ref % kChunk]; }
+  OpenRun& open(Ref ref) { return open_[ref]; }
+  const OpenRun& open(Ref ref) const { return open_[ref]; }
   ClosedRun& closed(Ref ref) { return closed_chunks_[ClosedChunk(ref)][(ref & ~kClosed) % kChunk]; }
   const ClosedRun& closed(Ref ref) const { return closed_chunks_[ClosedChunk(ref)][(ref & ~kClosed) % kChunk]; }
   const ClosedRun& oldest_closed() const { return closed(OldestClosed()); }
@@ -158,7 +166,7 @@ class RunTable {
   uint32_t closed_count() const { return closed_count_; }
   // Memory held, in bytes, by records and index, and by text.
   size_t record_bytes() const;
-  size_t text_bytes() const { return texts_.bytes(); }
+  size_t text_bytes() const { return texts_.bytes() + closed_texts_.bytes(); }
 
  private:
   static constexpr size_t kChunk = 4096;
@@ -183,28 +191,32 @@ class RunTable {
     return chunk >= closed_first_chunk_ ? chunk - closed_first_chunk_ : chunk + kClosedChunks - closed_first_chunk_;
   }
 
+  void MakeIndex(size_t entries);
   void Index(const codecs::Hash128& id, Ref ref);
   Entry* EntryOf(const codecs::Hash128& id, Ref ref);
   void Unindex(const codecs::Hash128& id, Ref ref);
   void Grow();
-  Ref PushClosed(const ClosedRun& run, const ClosedText& text);
+  Ref PushClosed(const codecs::Hash128& id, const ClosedText& text);
 
-  std::vector<Entry> index_;
-  int shift_;  // 32 - log2(index_.size())
+  Slab index_slab_;
+  std::span<Entry> index_;
+  int shift_ = 0;  // 32 - log2(index_.size())
   size_t indexed_ = 0;
 
-  std::vector<std::unique_ptr<OpenRun[]>> open_chunks_;
+  SlabArray<OpenRun> open_;
   Ref open_end_ = 0;  // slots ever used
   std::vector<Ref> free_slots_;
   uint32_t open_count_ = 0;
 
   std::vector<std::unique_ptr<ClosedRun[]>>
-      closed_chunks_;                // a queue of chunks: pushed at the end, taken from the front
+      closed_chunks_;  // a queue of chunks: pushed at the end, taken from the front
+  std::unique_ptr<ClosedRun[]> spare_closed_chunk_;
   uint32_t closed_first_chunk_ = 0;  // running number of closed_chunks_[0]
   uint32_t closed_begin_ = 0;        // running number of the oldest
   uint32_t closed_count_ = 0;
 
-  TextArena texts_;
+  TextArena texts_;         // of open runs
+  TextQueue closed_texts_;  // of closed ones, which go in the order in which they came
 };
 
 }  // namespace runledger::aggregators

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "aggregators/day_verdicts.h"
 #include "aggregators/phase_index.h"
 #include "codecs/civil_time.h"
 
@@ -57,12 +58,20 @@ ClosedText TextOfEvent(const Event& event, int32_t known_date) {
           event.id};
 }
 
+// Whether a run, open or closed, began otherwise than its record says.
+template <typename Run>
+bool IsOther(const StartTime& start, const Run& run) {
+  return start.time_us != run.start_us || start.known != run.start_known;
+}
+
 }  // namespace
 
-Shard::Shard(const ShardOptions& options, std::shared_ptr<const JobPolicies> policies)
+Shard::Shard(const ShardOptions& options, std::shared_ptr<const JobPolicies> policies,
+             std::shared_ptr<const WorkflowPolicies> workflows)
     : options_(options),
       jobs_(std::move(policies)),
       days_(options.days),
+      workflows_(std::move(workflows), options.days),
       log_clock_(options.clock_step_us),
       phase_index_(std::make_unique<PhaseIndex>()) {}
 
@@ -74,12 +83,28 @@ void Shard::BeginRecord(int64_t timestamp_us, TimestampKind kind) {
   const int64_t log_time_us = log_clock_.Observe(timestamp_us, kind);
   if (log_time_us == LogClock::kUnknown) return;
   log_s_ = static_cast<uint32_t>(log_time_us / kSecondUs);
+  if (began_us_ == kNever) began_us_ = log_time_us;
+  if (log_time_us > workflows_.settles_at_us()) workflows_.SettleUntil(log_time_us);
   const int32_t day = codecs::DayOf(log_time_us);
   if (day > log_day_) {
     log_day_ = day;
     days_.AdvanceTo(day);
+    AdvanceWorkflows(day, log_time_us);
     new_log_day_ = true;
   }
+}
+
+// Of a run that names no data date.
+int32_t Shard::DateOfStart(const JobPolicy& policy, RunTable::Ref ref, const Event& event) const {
+  StartTime start = StartTime::Of(event);
+  if (ref != RunTable::kNone && !RunTable::IsClosed(ref)) {
+    const OpenRun& open = runs_.open(ref);
+    start.Merge({open.start_known, open.start_us});
+  } else if (ref != RunTable::kNone) {
+    const ClosedRun& closed = runs_.closed(ref);
+    start.Merge({closed.start_known, closed.start_us});
+  }
+  return DateOf(policy, start.known == StartClass::kNone ? event.time_us : start.time_us);
 }
 
 bool Shard::IsHistory(const Event& event, RunTable::Ref ref) const {
@@ -92,37 +117,69 @@ bool Shard::IsHistory(const Event& event, RunTable::Ref ref) const {
 }
 
 void Shard::Apply(const Event& event) {
-  if (event.body != codecs::Body::kRun) return;
+  if (event.body != codecs::Body::kRun) return ApplyOther(event);
   const codecs::RunFields& run = event.run;
   if (run.closed_by_runledger && !Holds(run))
     return;  // decided of a run that is not held any more: a row, nothing else
   bool new_job = false;
-  const uint32_t number = jobs_.Intern(run.job_name, &new_job);
+  const uint32_t number = jobs_.Intern(run.job_name, run.job_hash, &new_job);
   if (number == JobTable::kNone) return;  // disabled
   if (new_job && on_new_job_) on_new_job_(run.job_name);
   Job& job = jobs_[number];
+  if (new_job && moved_) job.block.moved = moved_(run.job_name);
   if (new_job) {
     job.mark = snapshot_.mark;
+    job.expected = workflows_.FindJob(run.job_name);
   } else {
     BeforeJobChange(number);
   }
   job.last_log_s = log_s_;
   MarkDirty(number);
 
-  const codecs::Hash128 id = codecs::HashRun(job.name_hash, run.run_id, run.attempt);
+  const codecs::Hash128& id = run.id;
   const RunTable::Ref ref = runs_.Find(id);
-  if (run.data_date) days_.Add(number, *run.data_date, id, run.status, event.time_us);
+  if (run.data_date) {
+    job.days_changed |= days_.Add(number, *run.data_date, id, run.status, event.time_us, &job.day);
+  } else if (job.policy->date_is_start) {
+    job.days_changed |=
+        days_.Add(number, DateOfStart(*job.policy, ref, event), id, run.status, event.time_us, &job.day);
+  }
   if (IsHistory(event, ref)) {
     ApplyHistory(number, ref, event);
   } else {
-    ApplyLive(number, id, ref, event);
+    const bool started = ApplyLive(number, id, ref, event);
+    if (started && job.expected != WorkflowTable::kNone) NoteStart(job.expected, event);
+  }
+}
+
+void Shard::Prefetch(std::span<const Event* const> events) const {
+  for (const Event* event : events) {
+    if (event->body == codecs::Body::kRun) runs_.PrefetchIndex(event->run.id);
+  }
+  constexpr size_t kMost = 32;
+  std::array<RunTable::Ref, kMost> refs;
+  const std::span<const Event* const> some = events.first(std::min(events.size(), kMost));
+  for (size_t i = 0; i < some.size(); ++i) {
+    refs[i] = some[i]->body == codecs::Body::kRun ? runs_.PrefetchRecord(some[i]->run.id) : RunTable::kNone;
+  }
+  for (size_t i = 0; i < some.size(); ++i) {
+    const codecs::RunFields& told = some[i]->run;
+    if (some[i]->body != codecs::Body::kRun) continue;
+    if (refs[i] == RunTable::kNone || RunTable::IsClosed(refs[i])) {
+      if (const uint32_t job = jobs_.Find(told.job_name, told.job_hash); job != JobTable::kNone) jobs_.Prefetch(job);
+      continue;
+    }
+    const OpenRun& run = runs_.open(refs[i]);
+    jobs_.Prefetch(run.job);
+    // Ends take runs out of where they stand, the first heartbeat moves their deadline.
+    const bool ends = IsTerminal(told.status);
+    if (ends) runs_.PrefetchText(run);
+    if ((ends || (told.heartbeat && !run.heartbeat)) && wheel_.armed(refs[i])) wheel_.PrefetchDisarm(refs[i]);
   }
 }
 
 bool Shard::Holds(const codecs::RunFields& run) const {
-  const uint32_t number = jobs_.Find(run.job_name);
-  if (number == JobTable::kNone) return false;
-  return runs_.Find(codecs::HashRun(jobs_[number].name_hash, run.run_id, run.attempt)) != RunTable::kNone;
+  return jobs_.Find(run.job_name) != JobTable::kNone && runs_.Find(run.id) != RunTable::kNone;
 }
 
 void Shard::ApplyHistory(uint32_t number, RunTable::Ref ref, const Event& event) {
@@ -132,7 +189,7 @@ void Shard::ApplyHistory(uint32_t number, RunTable::Ref ref, const Event& event)
   }
 }
 
-void Shard::ApplyLive(uint32_t number, const codecs::Hash128& id, RunTable::Ref ref, const Event& event) {
+bool Shard::ApplyLive(uint32_t number, const codecs::Hash128& id, RunTable::Ref ref, const Event& event) {
   Job& job = jobs_[number];
   JobBlock& block = job.block;
   const codecs::RunFields& run = event.run;
@@ -148,13 +205,11 @@ void Shard::ApplyLive(uint32_t number, const codecs::Hash128& id, RunTable::Ref 
 
   if (ref == RunTable::kNone) {
     OpenRunFor(number, id, event);
-  } else if (RunTable::IsClosed(ref)) {
-    UpdateClosed(number, ref, event);
-  } else if (IsTerminal(run.status)) {
-    CloseOpen(number, ref, event, /*history=*/false);
-  } else {
-    UpdateOpen(job, ref, event);
+    return true;
   }
+  if (RunTable::IsClosed(ref)) return UpdateClosed(number, ref, event);
+  if (IsTerminal(run.status)) return CloseOpen(number, ref, event, /*history=*/false);
+  return UpdateOpen(job, ref, event);
 }
 
 // A run that was not known: it starts, or it starts and ends at once.
@@ -164,18 +219,9 @@ void Shard::OpenRunFor(uint32_t number, const codecs::Hash128& id, const Event& 
   const StartTime start = StartTime::Of(event);
   ++job.block.started;
   if (IsTerminal(run.status)) {
-    const ClosedRun closed{.id = id,
-                           .time_us = event.time_us,
-                           .start_us = start.known == StartClass::kNone ? ClosedRun::kUnknownStart : start.time_us,
-                           .job = number,
-                           .text = TextArena::kNone,
-                           .closed_log_s = log_s_,
-                           .status = run.status,
-                           .rank = MergeKeyOf(event).rank,
-                           .start_known = start.known,
-                           .in_windows = true};
-    runs_.AddClosed(closed, TextOfEvent(event, OpenRun::kNoDate));
-    CountFinished(number, closed, event, /*history=*/false);
+    const RunTable::Ref ref = runs_.AddClosed(id, TextOfEvent(event, OpenRun::kNoDate));
+    const int64_t start_us = start.known == StartClass::kNone ? ClosedRun::kUnknownStart : start.time_us;
+    FinishClosing(number, ref, event, {start.known, start_us}, /*history=*/false);
     return;
   }
   const RunTable::Ref ref = runs_.AddOpen(id, run.run_id);
@@ -191,58 +237,69 @@ void Shard::OpenRunFor(uint32_t number, const codecs::Hash128& id, const Event& 
   open.heartbeat = run.heartbeat;
   if (run.data_date) open.data_date = *run.data_date;
   ++job.block.running;
-  HeapPush(job, ref);
+  AddStart(job, ref);
   Judge(job, open);  // it may be stale from the first: the watermark can be ahead of a late event
   ArmFor(job, ref);
 }
 
 // A further sign of life.
-void Shard::UpdateOpen(Job& job, RunTable::Ref ref, const Event& event) {
+bool Shard::UpdateOpen(Job& job, RunTable::Ref ref, const Event& event) {
   BeforeOpenChange(ref);
   OpenRun& open = runs_.open(ref);
+  const int64_t due_us = NextDue(job, open);
   open.seen_log_s = log_s_;
   open.last_event_us = std::max(open.last_event_us, event.time_us);
   open.heartbeat = open.heartbeat || event.run.heartbeat;
   open.data_date = EarlierDate(open.data_date, event.run.data_date);
   StartTime start{open.start_known, open.start_us};
   start.Merge(StartTime::Of(event));
-  if (start.time_us != open.start_us || start.known != open.start_known) {
+  const bool started = IsOther(start, open);
+  if (started) {
     open.start_us = start.time_us;
     open.start_known = start.known;
-    HeapFix(job, open.heap_at);
+    AddStart(job, ref);
   }
   Judge(job, open);
-  ArmFor(job, ref);
+  if (NextDue(job, open) < due_us) ArmFor(job, ref);  // what is armed is never later than what was due
+  return started;
 }
 
-void Shard::CloseOpen(uint32_t number, RunTable::Ref ref, const Event& event, bool history) {
+bool Shard::CloseOpen(uint32_t number, RunTable::Ref ref, const Event& event, bool history) {
   BeforeOpenChange(ref);
   Job& job = jobs_[number];
   const OpenRun& open = runs_.open(ref);
   StartTime start{open.start_known, open.start_us};
   start.Merge(StartTime::Of(event));
-  const ClosedRun closed{.id = open.id,
-                         .time_us = event.time_us,
-                         .start_us = start.time_us,
-                         .job = number,
-                         .text = TextArena::kNone,
-                         .closed_log_s = log_s_,
-                         .status = event.run.status,
-                         .rank = MergeKeyOf(event).rank,
-                         .start_known = start.known,
-                         .in_windows = !history};
+  // Without a start, StartOf goes by the end.
+  const bool started = start.known == StartClass::kNone || IsOther(start, open);
   Detach(job, ref);
-  runs_.Close(ref, closed, TextOfEvent(event, open.data_date));
+  FinishClosing(number, runs_.Close(ref, TextOfEvent(event, open.data_date)), event, start, history);
+  return started;
+}
+
+// A closed run has its id and its text; this is the rest of it, and what it counts for.
+void Shard::FinishClosing(uint32_t number, RunTable::Ref ref, const Event& event, const StartTime& start,
+                          bool history) {
+  ClosedRun& closed = runs_.closed(ref);
+  closed.time_us = event.time_us;
+  closed.start_us = start.time_us;
+  closed.job = number;
+  closed.closed_log_s = log_s_;
+  closed.status = event.run.status;
+  closed.rank = MergeKeyOf(event).rank;
+  closed.start_known = start.known;
+  closed.in_windows = !history;
   CountFinished(number, closed, event, history);
 }
 
 // An event of a run that has ended: a repetition, a late start, or a correction.
-void Shard::UpdateClosed(uint32_t number, RunTable::Ref ref, const Event& event) {
+bool Shard::UpdateClosed(uint32_t number, RunTable::Ref ref, const Event& event) {
   BeforeClosedChange(ref);
   Job& job = jobs_[number];
   ClosedRun& closed = runs_.closed(ref);
   StartTime start{closed.start_known, closed.start_us};
   start.Merge(StartTime::Of(event));
+  const bool started = IsOther(start, closed);
   if (start.known != StartClass::kNone) {
     closed.start_us = start.time_us;
     closed.start_known = start.known;
@@ -256,7 +313,7 @@ void Shard::UpdateClosed(uint32_t number, RunTable::Ref ref, const Event& event)
       text.data_date = date;
       runs_.ReplaceText(&closed, text);
     }
-    return;
+    return started;
   }
   if (closed.in_windows) {
     const WindowShare before = ShareOf(closed.status);
@@ -273,6 +330,7 @@ void Shard::UpdateClosed(uint32_t number, RunTable::Ref ref, const Event& event)
   closed.rank = MergeKeyOf(event).rank;
   closed.time_us = event.time_us;
   runs_.ReplaceText(&closed, TextOfEvent(event, text.data_date));
+  return started || closed.start_known == StartClass::kNone;  // StartOf goes by the end
 }
 
 // The first terminal of a run in the order of the log.
@@ -292,7 +350,7 @@ void Shard::CountFinished(uint32_t number, const ClosedRun& run, const Event& ev
   if (seconds >= 0) {
     block.duration_sum_s += seconds;
     ++block.duration_count;
-    AddToPhase(event, seconds);
+    AddToPhase(job, event, seconds);
   }
   if (history) return;  // counted; no gauge, window or verdict
   if (seconds >= 0) {
@@ -301,6 +359,10 @@ void Shard::CountFinished(uint32_t number, const ClosedRun& run, const Event& ev
   }
   const WindowShare share = ShareOf(run.status);
   job.windows.Add(run.time_us, share.good, share.all);
+  if (share.all > 0) {
+    block.outcomes = block.outcomes << 1 | static_cast<uint32_t>(share.all - share.good);
+    block.outcome_count = static_cast<uint8_t>(std::min(block.outcome_count + 1, kFlappingRuns));
+  }
   CountOutcome(job, run.status, /*before=*/Status::kRunning);
 }
 
@@ -321,14 +383,18 @@ void Shard::Correct(uint32_t number, Status from, Status to) {
   for (Changes& changes : changes_) changes.corrections = true;
 }
 
-void Shard::AddToPhase(const Event& event, double seconds) {
-  bool is_new = false;
-  const size_t number = phase_index_->Intern(event.run.phase, event.run.workflow, &is_new);
-  if (is_new) {
-    phases_.emplace_back();
-    phase_labels_.push_back(std::make_shared<PhaseLabels>(phase_index_->LabelsOf(number)));
+void Shard::AddToPhase(Job& job, const Event& event, double seconds) {
+  const codecs::RunFields& run = event.run;
+  const PhaseLabels* const last = job.phase < phases_.size() ? &phase_index_->LabelsOf(job.phase) : nullptr;
+  if (last == nullptr || last->phase != run.phase || last->workflow != run.workflow) {
+    bool is_new = false;
+    job.phase = static_cast<uint32_t>(phase_index_->Intern(run.phase, run.workflow, &is_new));
+    if (is_new) {
+      phases_.emplace_back();
+      phase_labels_.push_back(std::make_shared<PhaseLabels>(phase_index_->LabelsOf(job.phase)));
+    }
   }
-  PhaseBlock& phase = phases_[number];
+  PhaseBlock& phase = phases_[job.phase];
   const auto bound = std::lower_bound(kDurationBoundsS.begin(), kDurationBoundsS.end(), seconds);
   ++phase.counts[static_cast<size_t>(bound - kDurationBoundsS.begin())];
   phase.sum_s += seconds;

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -13,9 +15,11 @@
 #include "absl/status/status.h"
 #include "aggregators/day_table.h"
 #include "aggregators/deadline_wheel.h"
+#include "aggregators/job_facts.h"
 #include "aggregators/job_policy.h"
 #include "aggregators/job_table.h"
 #include "aggregators/log_clock.h"
+#include "aggregators/orchestration/workflow_table.h"
 #include "aggregators/published.h"
 #include "aggregators/run_table.h"
 #include "codecs/event.h"
@@ -48,6 +52,7 @@ struct RunInfo {
   bool stale = false;
   bool silent = false;
   bool timed_out = false;
+  bool moved = false;  // its job has another home now: no verdict, whatever the watermark
   int64_t stale_after_us = 0;
   bool closed_by_runledger = false;
 };
@@ -62,6 +67,13 @@ struct RunQuery {
   size_t limit = 100;
 };
 
+// Since when a shard knows its log. Log times; kNever: nothing was read yet.
+struct KnownSince {
+  int64_t began_us = kNever;      // of the first record that it has read
+  bool whole_log = false;         // nothing was before that
+  int64_t kept_from_us = kNever;  // what was expected before is not kept any more, or may not be
+};
+
 // The state of one partition: a fold over its log. Pure: no I/O, no clock, no threads of its own; time comes in with
 // the records and with the watermark.
 //
@@ -69,7 +81,9 @@ struct RunQuery {
 // and readers then see that moment whole.
 class Shard {
  public:
-  Shard(const ShardOptions& options, std::shared_ptr<const JobPolicies> policies);
+  // `workflows`: section `workflows` of the configuration; nullptr: the defaults.
+  Shard(const ShardOptions& options, std::shared_ptr<const JobPolicies> policies,
+        std::shared_ptr<const WorkflowPolicies> workflows = nullptr);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -78,6 +92,9 @@ class Shard {
   // `timestamp_us`: the record's own, below 0 if it has none.
   void BeginRecord(int64_t timestamp_us, TimestampKind kind);
   void Apply(const codecs::Event& event);
+  // These will be applied soon, unless they are not: fetches what they will touch into the cache, for all of them
+  // together. At most a few dozen; nothing else is changed.
+  void Prefetch(std::span<const codecs::Event* const> events) const;
   // Forgets what the log's time has left behind.
   void EndRecord();
 
@@ -89,6 +106,18 @@ class Shard {
   // Set by an event for a job that has just been seen first; the caller checks where its home is.
   using NewJob = std::function<void(std::string_view name)>;
   void OnNewJob(NewJob callback) { on_new_job_ = std::move(callback); }
+  // Jobs whose home was here and is elsewhere now, because the topic has got more partitions. What becomes of their
+  // runs is written there: nothing of them is judged here any more. Counters stay what the fold makes them.
+  using MovedJob = std::function<bool(std::string_view name)>;
+  void SetMoved(MovedJob moved);
+  // Other settings from now on: every verdict is what they make it. A job that they disable has no series any more, its
+  // open runs are forgotten, and its events are passed over until it is enabled again.
+  void SetPolicies(std::shared_ptr<const JobPolicies> policies);
+  // The same for workflows and for expected runs of jobs.
+  void SetWorkflowPolicies(std::shared_ptr<const WorkflowPolicies> policies);
+
+  // What is folded begins with the first record that the partition ever had. REQUIRES: nothing was folded yet.
+  void SetWholeLog() { whole_log_ = true; }
 
   // Shows the state as of now to readers, with these positions (watermark and log time are filled in here). False while
   // a reader still holds the older copy: nothing is lost, the next call shows more.
@@ -116,6 +145,25 @@ class Shard {
   std::vector<RunInfo> FindRuns(const RunQuery& query) const;
   // nullptr: nothing is known of that day.
   const DayState* FindDay(std::string_view job, int32_t data_date) const;
+  // What is known of jobs and their dates.
+  ShardFacts CollectFacts(const FactsQuery& query) const;
+
+  // Decisions, expected runs, cleanups (shard_orchestration.cc).
+  // See WorkflowTable: whose decisions, expected runs and starts all come to this partition.
+  void SetWorkflowHome(const WorkflowTable::IsHome& is_home, bool configured) {
+    workflows_.SetHome(is_home, configured);
+  }
+  void DropWorkflowHome() { workflows_.DropHome(); }
+  // Verdicts that stand and are to be written to the log; at most `limit`.
+  std::vector<FinalVerdict> DueVerdicts(size_t limit);
+  // Expected runs that are to be made from schedules and written to the log; at most so many days.
+  std::vector<ExpectedDay> DaysToMake(size_t limit);
+  std::vector<ExpectedInfo> FindExpected(const ScheduleQuery& query) const;
+  // `subject`: of its expected runs; empty: of all.
+  KnownSince KnownSinceOf(std::string_view subject) const;
+  std::vector<WorkflowInfo> FindWorkflows(const WorkflowQuery& query) const;
+  const std::optional<CleanupInfo>& newest_cleanup() const { return workflows_.newest_cleanup(); }
+  const WorkflowTable& workflows() const { return workflows_; }
 
   uint32_t open_runs() const { return runs_.open_count(); }
   uint32_t closed_runs() const { return runs_.closed_count(); }
@@ -126,24 +174,29 @@ class Shard {
  private:
   struct WheelStore {
     RunTable* runs;
-    WheelLinks& links(uint32_t record) const { return runs->open(record).deadline; }
+    WheelPlace& place(uint32_t record) const { return runs->open(record).deadline; }
   };
   struct PhaseIndex;
 
   RunInfo InfoOfOpen(RunTable::Ref ref) const;
   RunInfo InfoOfClosed(RunTable::Ref ref) const;
+  JobFacts FactsOf(uint32_t number, const FactsQuery& query) const;
   bool Holds(const codecs::RunFields& run) const;
   bool IsHistory(const codecs::Event& event, RunTable::Ref ref) const;
+  int32_t DateOfStart(const JobPolicy& policy, RunTable::Ref ref, const codecs::Event& event) const;
   void ApplyHistory(uint32_t number, RunTable::Ref ref, const codecs::Event& event);
-  void ApplyLive(uint32_t number, const codecs::Hash128& id, RunTable::Ref ref, const codecs::Event& event);
+  // These say whether StartOf the run may be another now.
+  bool ApplyLive(uint32_t number, const codecs::Hash128& id, RunTable::Ref ref, const codecs::Event& event);
+  bool UpdateOpen(Job& job, RunTable::Ref ref, const codecs::Event& event);
+  bool CloseOpen(uint32_t number, RunTable::Ref ref, const codecs::Event& event, bool history);
+  bool UpdateClosed(uint32_t number, RunTable::Ref ref, const codecs::Event& event);
   void OpenRunFor(uint32_t number, const codecs::Hash128& id, const codecs::Event& event);
-  void UpdateOpen(Job& job, RunTable::Ref ref, const codecs::Event& event);
-  void CloseOpen(uint32_t number, RunTable::Ref ref, const codecs::Event& event, bool history);
-  void UpdateClosed(uint32_t number, RunTable::Ref ref, const codecs::Event& event);
+  void FinishClosing(uint32_t number, RunTable::Ref ref, const codecs::Event& event, const StartTime& start,
+                     bool history);
   void CountFinished(uint32_t number, const ClosedRun& run, const codecs::Event& event, bool history);
   void CountOutcome(Job& job, codecs::Status status, codecs::Status before);
   void Correct(uint32_t number, codecs::Status from, codecs::Status to);
-  void AddToPhase(const codecs::Event& event, double seconds);
+  void AddToPhase(Job& job, const codecs::Event& event, double seconds);
 
   // Verdicts of an open run at the watermark.
   void Judge(Job& job, OpenRun& run);
@@ -152,13 +205,25 @@ class Shard {
   void ArmFor(const Job& job, RunTable::Ref ref);
   void Detach(Job& job, RunTable::Ref ref);
 
-  // The job's heap of starts.
-  void HeapPush(Job& job, RunTable::Ref ref);
-  void HeapRemove(Job& job, RunTable::Ref ref);
-  void HeapFix(Job& job, uint32_t at);
+  // Starts of the job's open runs.
+  void AddStart(Job& job, RunTable::Ref ref);
+  static void HeapStarts(Job& job);
+  bool IsCurrent(uint32_t job, const Start& start) const;
+  void SweepStarts(uint32_t number, Job& job);
+  int64_t OldestStart(uint32_t number, Job& job);
+
+  void ApplyOther(const codecs::Event& event);
+  // The run of this event, whose job has expected runs.
+  void NoteStart(uint32_t expected, const codecs::Event& event);
+  StartOfRun StartOf(RunTable::Ref ref, std::string_view run_id) const;
+  void ExpectJob(uint32_t expected);
+  void AdvanceWorkflows(int32_t log_day, int64_t log_time_us);
+  void ExpectNoLonger(const std::vector<std::string>& jobs);
+  std::string RunIdOf(const codecs::Hash128& run) const;
 
   void ForgetClosed();
   void ForgetOldestOpen();
+  void ForgetOpen(RunTable::Ref ref);
   void ForgetJobs();
   void RemoveJob(uint32_t number);
 
@@ -169,15 +234,29 @@ class Shard {
   void WriteCommon(std::string* out) const;
   void WriteJob(uint32_t number, std::string* out) const;
   void WriteDay(uint32_t slot, std::string* out);
+  void WriteWorkflows(std::string* out) const;
+  void WriteSubject(uint32_t number, std::string* out);
   void WriteOpen(RunTable::Ref ref, std::string* out) const;
   void WriteClosed(RunTable::Ref ref, uint32_t ordinal, std::string* out) const;
   class Restorer;
 
-  void MarkDirty(uint32_t number);
+  // What readers see of the job has changed.
+  void MarkDirty(uint32_t number) {
+    if (jobs_[number].listed != kListedForAll) ListChanged(number);
+  }
+  void ListChanged(uint32_t number);
   // When the job is stale unless it succeeds before.
   static int64_t StaleDue(const Job& job);
-  void JudgeJob(Job& job) const;
+  void JudgeJob(uint32_t number, Job& job);
+  // What is looked for in configured jobs only.
+  void JudgeDates(uint32_t number, Job& job);
+  void JudgeLength(Job& job);
+  // At that time the job has to be judged again, although nothing is heard of it.
+  void JudgeAgainAt(int64_t due_us) {
+    if (due_us > watermark_us_) stale_jobs_due_us_ = std::min(stale_jobs_due_us_, due_us);
+  }
   void JudgeAllJobs();
+  void JudgeRunsAnew(uint32_t number);
   void FixPhase(Job& job, std::string_view phase);
 
   const ShardOptions options_;
@@ -186,8 +265,10 @@ class Shard {
   WheelStore wheel_store_{&runs_};
   DeadlineWheel<WheelStore> wheel_{&wheel_store_};
   DayTable days_;
+  WorkflowTable workflows_;
   LogClock log_clock_;
   NewJob on_new_job_;
+  MovedJob moved_;
 
   // Of the record being folded.
   int64_t record_time_us_ = -1;
@@ -196,9 +277,11 @@ class Shard {
 
   int64_t watermark_us_ = kNever;
   int64_t forgotten_until_us_ = INT64_MIN;  // events of unknown runs at or before it are history
+  int64_t began_us_ = kNever;               // log time of the first record
+  bool whole_log_ = false;                  // and none was before it
   int32_t log_day_ = INT32_MIN;
   bool new_log_day_ = false;               // the record being folded began it
-  int64_t stale_jobs_due_us_ = INT64_MAX;  // no job's staleness changes by time alone before
+  int64_t stale_jobs_due_us_ = INT64_MAX;  // no job's verdicts but windows change by time alone before
   int64_t judged_minute_ = INT64_MIN;      // windows were judged at a watermark in this minute
 
   std::vector<Correction> corrections_;
@@ -208,8 +291,7 @@ class Shard {
 
   // What the copy that is published next lacks, and what the other one lacks.
   struct Changes {
-    std::vector<uint32_t> jobs;
-    std::vector<bool> job_listed;
+    std::vector<uint32_t> jobs;  // Job::listed; one that went and came back may stand here twice
     bool corrections = false;
     bool phases = false;
   };
@@ -219,16 +301,18 @@ class Shard {
     uint8_t mark = 0;  // of jobs, days and open runs that are written, or newer than the snapshot
     uint32_t next_job = 0, jobs_end = 0;
     uint32_t next_day = 0, days_end = 0;
+    uint32_t next_subject = 0, subjects_end = 0;
     RunTable::Ref next_open = 0, open_end = 0;
     // Places behind the oldest closed run, which move as closed runs are forgotten.
     uint32_t next_closed = 0, closed_end = 0, closed_gone = 0;
-    std::unordered_set<RunTable::Ref> closed_written;   // ahead of their turn
-    uint32_t jobs = 0, days = 0, open = 0, closed = 0;  // written
-    std::string early;                                  // written since the last piece
+    std::unordered_set<RunTable::Ref> closed_written;                 // ahead of their turn
+    uint32_t jobs = 0, days = 0, open = 0, closed = 0, subjects = 0;  // written
+    std::string early;                                                // written since the last piece
   };
   SnapshotProgress snapshot_;
 
   std::array<Changes, 2> changes_;
+  static constexpr uint8_t kListedForAll = 3;  // Job::listed
   int next_copy_ = 1;
   LeftRight<ShardBlock> published_;
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "aggregators/shard.h"
@@ -14,6 +15,7 @@ int64_t LastSignOfLife(const OpenRun& run) { return std::max(run.start_us, run.l
 
 // When next something becomes true of the run by time alone; limits are strict, so one microsecond after.
 int64_t Shard::NextDue(const Job& job, const OpenRun& run) const {
+  if (job.block.moved) return INT64_MAX;
   const JobPolicy& policy = *job.policy;
   int64_t due = INT64_MAX;
   if (!run.stale) due = LastSignOfLife(run) + policy.stale_after_us + 1;
@@ -28,13 +30,14 @@ void Shard::ArmFor(const Job& job, RunTable::Ref ref) {
   const OpenRun& run = runs_.open(ref);
   const int64_t due = NextDue(job, run);
   if (wheel_.armed(ref)) {
-    if (due >= run.deadline.due_us) return;
+    if (due >= wheel_.due_us(ref)) return;
     wheel_.Disarm(ref);
   }
   if (due != INT64_MAX) wheel_.Arm(ref, due);
 }
 
 void Shard::Judge(Job& job, OpenRun& run) {
+  if (job.block.moved) return SetVerdicts(job, run, false, false, false);
   if (watermark_us_ == kNever) return;
   const JobPolicy& policy = *job.policy;
   // A limit added to the run's time, never a difference: the watermark may lie anywhere, limits are bounded.
@@ -50,6 +53,52 @@ void Shard::SetVerdicts(Job& job, OpenRun& run, bool stale, bool silent, bool ti
   run.stale = stale;
   run.silent = silent;
   run.timed_out = timed_out;
+}
+
+void Shard::SetMoved(MovedJob moved) {
+  moved_ = std::move(moved);
+  for (uint32_t number = 0; number < jobs_.end(); ++number) {
+    if (!jobs_.exists(number)) continue;
+    Job& job = jobs_[number];
+    const bool is_moved = moved_ && moved_(job.labels->name);
+    if (is_moved == job.block.moved) continue;
+    job.block.moved = is_moved;
+    JudgeRunsAnew(number);
+  }
+}
+
+// What a job's verdicts rest on has changed.
+void Shard::JudgeRunsAnew(uint32_t number) {
+  Job& job = jobs_[number];
+  job.days_changed = true;
+  for (const Start& start : job.starts) {
+    if (!IsCurrent(number, start)) continue;
+    Judge(job, runs_.open(start.run));
+    wheel_.Disarm(start.run);
+    ArmFor(job, start.run);
+  }
+  judged_minute_ = INT64_MIN;  // the job itself is judged again, too
+  MarkDirty(number);
+}
+
+void Shard::SetPolicies(std::shared_ptr<const JobPolicies> policies) {
+  std::vector<bool> retired(jobs_.end());
+  bool any_retired = false;
+  // A snapshot under way is of the moment before.
+  for (uint32_t number = 0; number < jobs_.end(); ++number) {
+    if (jobs_.exists(number) && jobs_[number].policy->enabled != policies->Find(jobs_[number].labels->name).enabled)
+      BeforeJobChange(number);
+  }
+  for (const uint32_t number : jobs_.SetPolicies(std::move(policies))) {
+    JudgeRunsAnew(number);
+    any_retired |= retired[number] = jobs_[number].retired;
+  }
+  if (!any_retired) return;
+  std::vector<RunTable::Ref> gone;
+  runs_.ForEachOpen([&](RunTable::Ref ref) {
+    if (retired[runs_.open(ref).job]) gone.push_back(ref);
+  });
+  for (const RunTable::Ref ref : gone) ForgetOpen(ref);
 }
 
 void Shard::AdvanceWatermark(int64_t watermark_us) {
@@ -69,49 +118,53 @@ void Shard::Detach(Job& job, RunTable::Ref ref) {
   wheel_.Disarm(ref);
   OpenRun& run = runs_.open(ref);
   SetVerdicts(job, run, false, false, false);
-  HeapRemove(job, ref);
   --job.block.running;
+  SweepStarts(run.job, job);
 }
 
-void Shard::HeapPush(Job& job, RunTable::Ref ref) {
-  job.starts.push_back(ref);
-  runs_.open(ref).heap_at = static_cast<uint32_t>(job.starts.size() - 1);
-  HeapFix(job, runs_.open(ref).heap_at);
+void Shard::AddStart(Job& job, RunTable::Ref ref) { job.starts.push_back({runs_.open(ref).start_us, ref}); }
+
+// A slot may have been given to another run since; if that is of the same job and started at the same time, its own
+// start says the same.
+bool Shard::IsCurrent(uint32_t job, const Start& start) const {
+  const OpenRun& run = runs_.open(start.run);
+  return run.job == job && run.start_us == start.time_us;
 }
 
-void Shard::HeapRemove(Job& job, RunTable::Ref ref) {
-  const uint32_t at = runs_.open(ref).heap_at;
-  const RunTable::Ref last = job.starts.back();
-  job.starts.pop_back();
-  if (last == ref) return;
-  job.starts[at] = last;
-  runs_.open(last).heap_at = at;
-  HeapFix(job, at);
-}
-
-// Moves one entry to where its start belongs.
-void Shard::HeapFix(Job& job, uint32_t at) {
-  std::vector<RunTable::Ref>& heap = job.starts;
-  const auto start = [&](uint32_t i) { return runs_.open(heap[i]).start_us; };
-  const auto swap = [&](uint32_t a, uint32_t b) {
-    std::swap(heap[a], heap[b]);
-    runs_.open(heap[a]).heap_at = a;
-    runs_.open(heap[b]).heap_at = b;
-  };
-  while (at > 0 && start(at) < start((at - 1) / 2)) {
-    swap(at, (at - 1) / 2);
-    at = (at - 1) / 2;
+void Shard::SweepStarts(uint32_t number, Job& job) {
+  constexpr size_t kFew = 64;
+  if (job.starts.size() < kFew || job.starts.size() / 2 < job.block.running) return;
+  size_t kept = 0;
+  for (size_t i = 0; i < job.starts.size(); ++i) {
+    constexpr size_t kAhead = 8;
+    if (i + kAhead < job.starts.size()) __builtin_prefetch(&runs_.open(job.starts[i + kAhead].run));
+    if (IsCurrent(number, job.starts[i])) job.starts[kept++] = job.starts[i];
   }
-  for (;;) {
-    const auto size = static_cast<uint32_t>(heap.size());
-    uint32_t least = at;
-    for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < size; ++child) {
-      if (start(child) < start(least)) least = child;
-    }
-    if (least == at) return;
-    swap(at, least);
-    at = least;
+  job.starts.resize(kept);
+  job.heaped = 0;
+}
+
+// Makes a heap of all of them.
+void Shard::HeapStarts(Job& job) {
+  const auto begin = job.starts.begin();
+  if (job.starts.size() - job.heaped > job.heaped) {
+    std::make_heap(begin, job.starts.end(), std::greater<>());
+    job.heaped = job.starts.size();
   }
+  while (job.heaped < job.starts.size()) {
+    ++job.heaped;
+    std::push_heap(begin, begin + static_cast<std::ptrdiff_t>(job.heaped), std::greater<>());
+  }
+}
+
+int64_t Shard::OldestStart(uint32_t number, Job& job) {
+  HeapStarts(job);
+  while (!job.starts.empty() && !IsCurrent(number, job.starts.front())) {
+    std::pop_heap(job.starts.begin(), job.starts.end(), std::greater<>());
+    job.starts.pop_back();
+    --job.heaped;
+  }
+  return job.starts.empty() ? kNever : job.starts.front().time_us;
 }
 
 void Shard::EndRecord() {
@@ -154,16 +207,20 @@ void Shard::ForgetOldestOpen() {
   std::nth_element(by_age.begin(), by_age.begin() + static_cast<std::ptrdiff_t>(count - 1), by_age.end());
   for (size_t i = 0; i < count; ++i) {
     const RunTable::Ref ref = by_age[i].second;
-    const OpenRun& run = runs_.open(ref);
-    const uint32_t number = run.job;
-    forgotten_until_us_ = std::max(forgotten_until_us_, run.last_event_us);
-    BeforeOpenChange(ref);
-    BeforeJobChange(number);
-    Detach(jobs_[number], ref);
-    ++jobs_[number].block.forgotten;
-    MarkDirty(number);
-    runs_.RemoveOpen(ref);
+    forgotten_until_us_ = std::max(forgotten_until_us_, runs_.open(ref).last_event_us);
+    ForgetOpen(ref);
   }
+}
+
+// An open run goes, counted.
+void Shard::ForgetOpen(RunTable::Ref ref) {
+  const uint32_t number = runs_.open(ref).job;
+  BeforeOpenChange(ref);
+  BeforeJobChange(number);
+  Detach(jobs_[number], ref);
+  ++jobs_[number].block.forgotten;
+  MarkDirty(number);
+  runs_.RemoveOpen(ref);
 }
 
 // Once a log day: jobs and open runs of which nothing was heard for too long, which is never less than the horizon.
@@ -175,20 +232,15 @@ void Shard::ForgetJobs() {
     if (too_old(runs_.open(ref).seen_log_s)) old_runs.push_back(ref);
   });
   for (RunTable::Ref ref : old_runs) {
-    const uint32_t number = runs_.open(ref).job;
     // Where brokers stamp, its events are history by their age.
     if (record_kind_ == TimestampKind::kCreateTime) {
       forgotten_until_us_ = std::max(forgotten_until_us_, runs_.open(ref).last_event_us);
     }
-    BeforeOpenChange(ref);
-    BeforeJobChange(number);
-    Detach(jobs_[number], ref);
-    ++jobs_[number].block.forgotten;
-    MarkDirty(number);
-    runs_.RemoveOpen(ref);
+    ForgetOpen(ref);
   }
   for (uint32_t number = 0; number < jobs_.end(); ++number) {
-    if (jobs_.exists(number) && jobs_[number].starts.empty() && too_old(jobs_[number].last_log_s)) RemoveJob(number);
+    if (jobs_.exists(number) && jobs_[number].block.running == 0 && too_old(jobs_[number].last_log_s))
+      RemoveJob(number);
   }
 }
 
@@ -203,6 +255,7 @@ void Shard::LoseCounters() {
     block.duration_sum_s = 0;
     MarkDirty(number);
   }
+  workflows_.LoseCounters();
   corrections_.clear();
   for (PhaseBlock& phase : phases_) phase = PhaseBlock{};
   for (Changes& changes : changes_) changes.corrections = changes.phases = true;

@@ -1,30 +1,93 @@
 #include <algorithm>
+#include <bit>
 #include <tuple>
 
+#include "aggregators/day_verdicts.h"
 #include "aggregators/phase_index.h"
 #include "aggregators/shard.h"
 
 // What readers see: the published copy, and answers to questions about single runs.
 
 namespace runledger::aggregators {
+namespace {
 
-void Shard::MarkDirty(uint32_t number) {
-  for (Changes& changes : changes_) {
-    if (number >= changes.job_listed.size()) changes.job_listed.resize(number + 1);
-    if (changes.job_listed[number]) continue;
-    changes.job_listed[number] = true;
-    changes.jobs.push_back(number);
+// Below so many, the durations of a job say little of its next.
+constexpr uint64_t kEnoughDurations = 5;
+
+// How often the outcomes changed between good and bad.
+int OutcomeChanges(const JobBlock& block) {
+  if (block.outcome_count < 2) return 0;
+  const uint32_t pairs = (uint32_t{1} << (block.outcome_count - 1)) - 1;
+  return std::popcount((block.outcomes ^ block.outcomes >> 1) & pairs);
+}
+
+}  // namespace
+
+void Shard::ListChanged(uint32_t number) {
+  uint8_t& listed = jobs_[number].listed;
+  for (size_t copy = 0; copy < changes_.size(); ++copy) {
+    if ((listed & 1U << copy) == 0) changes_[copy].jobs.push_back(number);
   }
+  listed = kListedForAll;
 }
 
 // What of a job depends on the watermark or is worked out only when somebody looks.
-void Shard::JudgeJob(Job& job) const {
+void Shard::JudgeJob(uint32_t number, Job& job) {
   JobBlock& block = job.block;
-  block.oldest_running_start_us = job.starts.empty() ? kNever : runs_.open(job.starts.front()).start_us;
+  block.oldest_running_start_us = OldestStart(number, job);
   block.p95_duration_s = job.durations.Quantile(0.95);
+  const JobPolicy& policy = *job.policy;
+  block.flapping = block.concurrent = -1;  // settings may have changed
+  if (policy.flapping_changes > 0) block.flapping = !block.moved && OutcomeChanges(block) > policy.flapping_changes;
+  if (policy.max_concurrent > 0)
+    block.concurrent = !block.moved && block.running > static_cast<uint64_t>(policy.max_concurrent);
   if (watermark_us_ == kNever) return;
+  JudgeDates(number, job);
+  JudgeLength(job);
   block.windows = job.windows.At(watermark_us_);
-  block.job_stale = block.live && watermark_us_ >= StaleDue(job);
+  block.job_stale = block.live && !block.moved && watermark_us_ >= StaleDue(job);
+}
+
+// Expected dates of the look-back window that have passed without what counts as success.
+void Shard::JudgeDates(uint32_t number, Job& job) {
+  const JobPolicy& policy = *job.policy;
+  if (!policy.schedule) {
+    job.block.missing_dates = -1;
+    return;
+  }
+  if (job.days_changed || watermark_us_ >= job.days_due_us) {
+    Knowledge known;
+    known.watermark_us = watermark_us_;
+    known.caught_up = true;  // as of the watermark; whether that is the end of the log is another gauge
+    known.began_us = began_us_;
+    known.log_day = days_.log_day();
+    known.days_kept = options_.days;
+    const int32_t today = DateOf(policy, watermark_us_);
+    FactsQuery query;
+    query.last_date = today;
+    const Gaps gaps = FindGaps(policy, FactsOf(number, query), today - policy.lookback_days + 1, today, known);
+    job.block.missing_dates = !job.block.moved ? static_cast<int32_t>(gaps.missing.size()) : 0;
+    job.days_changed = false;
+    job.days_due_us = SpanOfDate(policy, today).end_us;
+  }
+  JudgeAgainAt(job.days_due_us);
+}
+
+// Whether the run that has been running longest has for too long.
+void Shard::JudgeLength(Job& job) {
+  const JobPolicy& policy = *job.policy;
+  JobBlock& block = job.block;
+  int64_t limit_us = policy.long_running_after_us;
+  block.long_running = -1;
+  if (limit_us == 0 && policy.long_running_factor == 0) return;
+  if (policy.long_running_factor > 0 && job.durations.total() >= kEnoughDurations) {
+    const auto usual_us = static_cast<int64_t>(block.p95_duration_s * policy.long_running_factor * 1e6);
+    limit_us = limit_us == 0 ? usual_us : std::min(limit_us, usual_us);
+  }
+  block.long_running = 0;
+  if (limit_us == 0 || block.oldest_running_start_us == kNever || block.moved) return;
+  block.long_running = watermark_us_ > block.oldest_running_start_us + limit_us;
+  JudgeAgainAt(block.oldest_running_start_us + limit_us + 1);  // strictly longer
 }
 
 int64_t Shard::StaleDue(const Job& job) {
@@ -40,10 +103,13 @@ void Shard::JudgeAllJobs() {
     Job& job = jobs_[number];
     if (!job.block.live) continue;
     const JobBlock before = job.block;
-    job.windows.Forget(watermark_us_);
-    JudgeJob(job);
-    if (!job.block.job_stale) stale_jobs_due_us_ = std::min(stale_jobs_due_us_, StaleDue(job));
-    if (job.block.job_stale != before.job_stale || job.block.windows != before.windows) MarkDirty(number);
+    // A snapshot is judged at the watermark of its beginning: what a window sees from there stays until it is written.
+    if (!snapshot_.active) job.windows.Forget(watermark_us_);
+    JudgeJob(number, job);
+    if (!job.block.job_stale && !job.block.moved) stale_jobs_due_us_ = std::min(stale_jobs_due_us_, StaleDue(job));
+    if (job.block.job_stale != before.job_stale || job.block.windows != before.windows ||
+        job.block.missing_dates != before.missing_dates || job.block.long_running != before.long_running)
+      MarkDirty(number);
   }
 }
 
@@ -55,6 +121,7 @@ bool Shard::Publish(const ShardPositions& positions) {
       JudgeAllJobs();
     }
   }
+  workflows_.Judge(watermark_us_);
   ShardBlock* copy = published_.TryBeginWrite();
   if (copy == nullptr) return false;
   Changes& changes = changes_[static_cast<size_t>(next_copy_)];
@@ -68,11 +135,11 @@ bool Shard::Publish(const ShardPositions& positions) {
     copy->exemplars.resize(jobs_.end());
   }
   for (const uint32_t number : changes.jobs) {
-    changes.job_listed[number] = false;
     Job& job = jobs_[number];
-    if (jobs_.exists(number)) JudgeJob(job);
+    job.listed = static_cast<uint8_t>(job.listed & ~(1U << next_copy_));
+    if (jobs_.exists(number)) JudgeJob(number, job);
     copy->jobs[number] = job.block;
-    copy->labels[number] = job.labels;
+    copy->labels[number] = job.retired ? nullptr : job.labels;
     copy->exemplars[number] = job.exemplars;
   }
   changes.jobs.clear();
@@ -82,6 +149,7 @@ bool Shard::Publish(const ShardPositions& positions) {
     copy->phase_labels = phase_labels_;
   }
   changes.corrections = changes.phases = false;
+  workflows_.Fill(static_cast<size_t>(next_copy_), &copy->orchestration);
   published_.EndWrite();
   next_copy_ = 1 - next_copy_;
   return true;
@@ -101,6 +169,7 @@ RunInfo Shard::InfoOfOpen(RunTable::Ref ref) const {
   info.stale = run.stale;
   info.silent = run.silent;
   info.timed_out = run.timed_out;
+  info.moved = job.block.moved;
   info.stale_after_us = job.policy->stale_after_us;
   return info;
 }
@@ -144,7 +213,9 @@ std::vector<RunInfo> Shard::FindRuns(const RunQuery& query) const {
       if (is_asked_for(runs_.RunIdOf(run))) refs.push_back(ref);
     };
     if (job != JobTable::kNone) {
-      std::for_each(jobs_[job].starts.begin(), jobs_[job].starts.end(), consider);
+      for (const Start& start : jobs_[job].starts) {
+        if (IsCurrent(job, start)) consider(start.run);
+      }
     } else {
       runs_.ForEachOpen(consider);
     }
@@ -154,6 +225,7 @@ std::vector<RunInfo> Shard::FindRuns(const RunQuery& query) const {
       const OpenRun& y = runs_.open(b);
       return std::tie(x.start_us, x.id.high, x.id.low) < std::tie(y.start_us, y.id.high, y.id.low);
     });
+    refs.erase(std::unique(refs.begin(), refs.end()), refs.end());  // two starts may be those of one run
     if (refs.size() > query.limit) refs.resize(query.limit);
   }
   std::vector<RunInfo> found;
@@ -163,7 +235,9 @@ std::vector<RunInfo> Shard::FindRuns(const RunQuery& query) const {
   runs_.ForEachClosed([&](RunTable::Ref ref) {
     if (found.size() >= query.limit) return false;
     const ClosedRun& run = runs_.closed(ref);
-    if ((job != JobTable::kNone && run.job != job) || (query.status && *query.status != run.status)) return true;
+    if (jobs_[run.job].retired || (job != JobTable::kNone && run.job != job) ||
+        (query.status && *query.status != run.status))
+      return true;
     const ClosedText text = runs_.TextOf(run);
     if ((query.data_date && *query.data_date != text.data_date) || !is_asked_for(text.run_id)) return true;
     found.push_back(InfoOfClosed(ref));

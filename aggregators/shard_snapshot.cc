@@ -9,15 +9,15 @@
 // A shard as bytes, and back.
 //
 // The bytes are items: [ tag : 1 ][ size : 4 ][ fields ... ]. One 'M' (what is not in a table) comes first and one 'E'
-// (how many of each) last; between them 'J' jobs, 'D' days, 'O' open runs and 'C' closed runs come in any order,
-// because what changes while the snapshot is written is written ahead of its turn. Closed runs carry their place in the
-// order in which they closed. Deadlines, heaps, verdicts and what follows from others is not written but worked out
-// again.
+// (how many of each) last; between them 'J' jobs, 'D' days, 'O' open runs, 'C' closed runs, one 'X' (what is known
+// beside runs, but for single subjects) and 'W' (a workflow, or a job with expected runs) come in any order, because
+// what changes while the snapshot is written is written ahead of its turn. Closed runs carry their place in the order
+// in which they closed. Deadlines, heaps, verdicts and what follows from others is not written but worked out again.
 
 namespace runledger::aggregators {
 namespace {
 
-constexpr uint32_t kFormat = 1;
+constexpr uint32_t kFormat = 3;
 
 // Writes one item: its size is known when it ends.
 class Item {
@@ -72,8 +72,11 @@ void Shard::BeginSnapshot() {
   snapshot_.days_end = days_.end();
   snapshot_.open_end = runs_.open_end();
   snapshot_.closed_end = runs_.closed_count();
+  snapshot_.subjects_end = workflows_.end();
   days_.Mark(mark, [this](uint32_t slot) { WriteDay(slot, &snapshot_.early); });
+  workflows_.Mark(mark, [this](uint32_t number) { WriteSubject(number, &snapshot_.early); });
   WriteCommon(&snapshot_.early);
+  WriteWorkflows(&snapshot_.early);
 }
 
 void Shard::AbortSnapshot() {
@@ -81,6 +84,7 @@ void Shard::AbortSnapshot() {
   snapshot_.early.clear();
   snapshot_.closed_written.clear();
   days_.Mark(snapshot_.mark, nullptr);
+  workflows_.Mark(snapshot_.mark, nullptr);
 }
 
 bool Shard::ContinueSnapshot(size_t budget, std::string* out) {
@@ -100,6 +104,9 @@ bool Shard::ContinueSnapshot(size_t budget, std::string* out) {
     entry.mark = s.mark;
     WriteDay(s.next_day, out);
   }
+  for (; s.next_subject < s.subjects_end && out->size() < end; ++s.next_subject) {
+    if (workflows_.TakeForSnapshot(s.next_subject)) WriteSubject(s.next_subject, out);
+  }
   for (; s.next_open < s.open_end && out->size() < end; ++s.next_open) {
     if (!runs_.InUse(s.next_open) || runs_.open(s.next_open).mark == s.mark) continue;
     runs_.open(s.next_open).mark = s.mark;
@@ -112,11 +119,12 @@ bool Shard::ContinueSnapshot(size_t budget, std::string* out) {
     WriteClosed(ref, s.closed_gone + s.next_closed, out);
     ++s.closed;
   }
-  if (s.next_job < s.jobs_end || s.next_day < s.days_end || s.next_open < s.open_end || s.next_closed < s.closed_end)
+  if (s.next_job < s.jobs_end || s.next_day < s.days_end || s.next_subject < s.subjects_end ||
+      s.next_open < s.open_end || s.next_closed < s.closed_end)
     return false;
   {
     Item item('E', out);
-    for (uint32_t count : {s.jobs, s.days, s.open, s.closed}) item->Put(count);
+    for (uint32_t count : {s.jobs, s.days, s.open, s.closed, s.subjects}) item->Put(count);
   }
   AbortSnapshot();  // it is complete: nothing is written ahead any more
   return true;
@@ -150,6 +158,8 @@ void Shard::WriteCommon(std::string* out) const {
   item->Put(kFormat);
   item->Put(watermark_us_);
   item->Put(forgotten_until_us_);
+  item->Put(began_us_);
+  item->Put(whole_log_);
   item->Put(log_s_);
   item->Put(log_day_);
   item->Put(days_.log_day());
@@ -194,6 +204,8 @@ void Shard::WriteJob(uint32_t number, std::string* out) const {
   item->Put(block.last_success_us);
   item->Put(block.last_failure_us);
   item->Put(block.last_duration_s);
+  item->Put(block.outcomes);
+  item->Put(block.outcome_count);
   item->Put(job.first_event_us);
   item->Put(job.last_log_s);
   for (const BucketSeries& series : job.windows.series()) PutSeries(series, &*item);
@@ -214,8 +226,22 @@ void Shard::WriteDay(uint32_t slot, std::string* out) {
   item->Put(entry.state.last_status);
   item->Put(entry.state.last_time_us);
   item->Put(entry.state.last_run);
-  for (size_t i = 0; i < entry.state.attempts; ++i) item->Put(entry.state.runs[i]);
+  for (size_t i = 0; i < entry.state.attempts; ++i) {
+    item->Put(entry.state.runs[i]);
+    item->Put(entry.state.run_best[i]);
+  }
   ++snapshot_.days;
+}
+
+void Shard::WriteWorkflows(std::string* out) const {
+  Item item('X', out);
+  workflows_.WriteCommon(&*item);
+}
+
+void Shard::WriteSubject(uint32_t number, std::string* out) {
+  Item item('W', out);
+  workflows_.WriteSubject(number, &*item);
+  ++snapshot_.subjects;
 }
 
 void Shard::WriteOpen(RunTable::Ref ref, std::string* out) const {
@@ -269,6 +295,7 @@ class Shard::Restorer {
     std::vector<ByteReader> days, open;
     std::vector<std::pair<uint32_t, ByteReader>> closed;
     ByteReader reader(bytes);
+    most_items_ = bytes.size() / kLeastItemBytes;
     bool begun = false;
     while (!reader.done()) {
       const char tag = reader.Take<char>();
@@ -291,10 +318,18 @@ class Shard::Restorer {
       } else if (tag == 'C') {
         const auto ordinal = item.Take<uint32_t>();
         closed.emplace_back(ordinal, item);
+      } else if (tag == 'X') {
+        if (!shard_.workflows_.RestoreCommon(&item) || !item.done())
+          return absl::DataLossError("what the snapshot holds of workflows is damaged");
+      } else if (tag == 'W') {
+        ++subjects_;
+        if (!shard_.workflows_.RestoreSubject(&item))
+          return absl::DataLossError("a workflow in the snapshot is damaged");
       } else if (tag == 'E') {
         const auto jobs = item.Take<uint32_t>();
         if (jobs != jobs_ || item.Take<uint32_t>() != days.size() || item.Take<uint32_t>() != open.size() ||
-            item.Take<uint32_t>() != closed.size() || !item.ok() || !reader.done()) {
+            item.Take<uint32_t>() != closed.size() || item.Take<uint32_t>() != subjects_ || !item.ok() ||
+            !reader.done()) {
           return absl::DataLossError("the snapshot is not complete");
         }
         return Runs(days, open, &closed);
@@ -314,6 +349,8 @@ class Shard::Restorer {
     }
     shard_.watermark_us_ = item.Take<int64_t>();
     shard_.forgotten_until_us_ = item.Take<int64_t>();
+    shard_.began_us_ = item.Take<int64_t>();
+    shard_.whole_log_ = item.Take<bool>();
     shard_.log_s_ = item.Take<uint32_t>();
     shard_.log_day_ = item.Take<int32_t>();
     shard_.days_.RestoreLogDay(item.Take<int32_t>());
@@ -321,9 +358,13 @@ class Shard::Restorer {
     clock.now_us = item.Take<int64_t>();
     clock.pending_us = item.Take<int64_t>();
     shard_.log_clock_.Restore(clock);
-    restored_.resize(item.Take<uint32_t>());
+    const auto jobs = item.Take<uint32_t>();
     open_count_ = item.Take<uint32_t>();
     closed_count_ = item.Take<uint32_t>();
+    // A damaged count must not take memory that the bytes cannot fill. Numbers of jobs may have gaps.
+    if (jobs > kMostJobs || size_t{open_count_} + closed_count_ > most_items_)
+      return absl::DataLossError("the snapshot names more jobs or runs than it can hold");
+    restored_.resize(jobs);
     shard_.runs_.Reserve(size_t{open_count_} + closed_count_);
     for (auto count = item.Take<uint32_t>(); count > 0 && item.ok(); --count) {
       Correction& correction = shard_.corrections_.emplace_back();
@@ -371,6 +412,8 @@ class Shard::Restorer {
     block.last_success_us = item.Take<int64_t>();
     block.last_failure_us = item.Take<int64_t>();
     block.last_duration_s = item.Take<double>();
+    block.outcomes = item.Take<uint32_t>();
+    block.outcome_count = std::min<uint8_t>(item.Take<uint8_t>(), kFlappingRuns);
     job.first_event_us = item.Take<int64_t>();
     job.last_log_s = item.Take<uint32_t>();
     for (BucketSeries& series : job.windows.series()) TakeSeries(&item, &series);
@@ -404,7 +447,16 @@ class Shard::Restorer {
       if (!AddClosed(item)) return absl::DataLossError("a closed run in the snapshot is damaged");
     }
     std::erase_if(shard_.corrections_, [&](const Correction& c) { return !Known(c.job); });
+    Workflows();
     return absl::OkStatus();
+  }
+
+  void Workflows() {
+    shard_.workflows_.FinishRestoring();
+    for (uint32_t number = 0; number < shard_.jobs_.end(); ++number) {
+      if (shard_.jobs_.exists(number))
+        shard_.jobs_[number].expected = shard_.workflows_.FindJob(shard_.jobs_[number].labels->name);
+    }
   }
 
   bool AddDay(ByteReader& item) {
@@ -417,7 +469,10 @@ class Shard::Restorer {
     state.last_time_us = item.Take<int64_t>();
     state.last_run = item.Take<uint64_t>();
     if (state.attempts > DayState::kMaxAttempts) return false;
-    for (size_t i = 0; i < state.attempts; ++i) state.runs[i] = item.Take<uint64_t>();
+    for (size_t i = 0; i < state.attempts; ++i) {
+      state.runs[i] = item.Take<uint64_t>();
+      state.run_best[i] = item.Take<codecs::Status>();
+    }
     if (Known(job)) shard_.days_.Restore(job, date, state);
     return item.ok() && item.done();
   }
@@ -454,7 +509,7 @@ class Shard::Restorer {
     run.mark = shard_.snapshot_.mark;
     Job& job = shard_.jobs_[job_number];
     ++job.block.running;
-    shard_.HeapPush(job, ref);
+    shard_.AddStart(job, ref);
     shard_.Judge(job, run);
     shard_.ArmFor(job, ref);
     return true;
@@ -483,13 +538,20 @@ class Shard::Restorer {
     if (!item.ok() || !item.done()) return false;
     if (!Known(run.job)) return true;
     if (shard_.runs_.Find(run.id) != RunTable::kNone) return false;
-    shard_.runs_.AddClosed(run, text);
+    ClosedRun& stored = shard_.runs_.closed(shard_.runs_.AddClosed(run.id, text));
+    run.text = stored.text;
+    stored = run;
     return true;
   }
 
+  static constexpr size_t kLeastItemBytes = 1 + sizeof(uint32_t);  // tag and size
+  static constexpr uint32_t kMostJobs = 1u << 27;
+
   Shard& shard_;
+  size_t most_items_ = 0;
   std::vector<bool> restored_;  // by job number
   uint32_t jobs_ = 0;           // read
+  uint32_t subjects_ = 0;
   uint32_t open_count_ = 0;
   uint32_t closed_count_ = 0;
 };

@@ -4,7 +4,7 @@
 
 namespace runledger::aggregators {
 
-TextArena::TextArena() { chunks_.push_back(std::make_unique<char[]>(kChunkBytes)); }
+TextArena::TextArena() { chunks_.emplace_back(kChunkBytes, /*huge=*/false); }
 
 uint32_t TextArena::SizeOf(const char* block) {
   uint32_t size;
@@ -22,7 +22,7 @@ TextArena::Ref TextArena::Allocate(size_t size) {
     if (next_ != 0 &&
         (used == 0 || used + units > kUnitsPerChunk)) {  // does not fit: the rest of the chunk stays unused
       next_ = chunks_.size() * kUnitsPerChunk;
-      chunks_.push_back(std::make_unique<char[]>(kChunkBytes));
+      chunks_.emplace_back(kChunkBytes, /*huge=*/true);
     }
     ref = static_cast<Ref>(next_);
     next_ += units;

@@ -2,9 +2,10 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
+
+#include "aggregators/slab.h"
 
 namespace runledger::aggregators {
 
@@ -30,21 +31,25 @@ class TextArena {
     return {block + sizeof(uint32_t), SizeOf(block)};
   }
   char* Mutable(Ref ref) { return At(ref) + sizeof(uint32_t); }
+  // Fetches the block's first cache line, ahead of Get or Free.
+  void Prefetch(Ref ref) const { __builtin_prefetch(At(ref)); }
 
-  // Memory that the arena holds, in bytes.
-  size_t bytes() const { return chunks_.size() * kChunkBytes; }
+  // Memory of the blocks that were ever in use, in bytes.
+  size_t bytes() const { return next_ * kUnit; }
 
  private:
   static constexpr size_t kUnit = 16;
-  static constexpr size_t kUnitsPerChunk = 1 << 14;
-  static constexpr size_t kChunkBytes = kUnit * kUnitsPerChunk;  // 256 KiB
+  static constexpr size_t kChunkBytes = Slab::kHugePage;
+  static constexpr size_t kUnitsPerChunk = kChunkBytes / kUnit;
   static constexpr size_t kClasses = (kMaxBytes + 4) / kUnit + 1;
 
   static uint32_t SizeOf(const char* block);
   static size_t UnitsFor(size_t size) { return (size + sizeof(uint32_t) + kUnit - 1) / kUnit; }
-  char* At(Ref ref) const { return chunks_[ref / kUnitsPerChunk].get() + (ref % kUnitsPerChunk) * kUnit; }
+  char* At(Ref ref) const {
+    return static_cast<char*>(chunks_[ref / kUnitsPerChunk].data()) + (ref % kUnitsPerChunk) * kUnit;
+  }
 
-  std::vector<std::unique_ptr<char[]>> chunks_;
+  std::vector<Slab> chunks_;
   size_t next_ = 1;                   // first unit never used in the newest chunk; unit 0 is kNone
   std::array<Ref, kClasses> free_{};  // by units: head of a list through the blocks
 };

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/platform_rows.h"
 #include "codecs/civil_time.h"
 #include "exporters/warehouse/sqlite_database.h"
 #include "exporters/warehouse/sqlite_sink.h"
@@ -30,13 +31,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kPartitions = 12;
-constexpr int kJobs = 500;
-constexpr int kDays = 90;
-constexpr int kEventsPerRun = 4;
+constexpr int kEventsPerRun = bench::PlatformRows::kEventsPerRun;
+constexpr int64_t kFirstUs = bench::PlatformRows::kFirstUs;
+constexpr int64_t kDayUs = bench::PlatformRows::kDayUs;
+constexpr int kDays = bench::PlatformRows::kDays;
 constexpr size_t kBatchRows = 2000;
 constexpr int kInFlight = 8;
-constexpr int64_t kFirstUs = 1'760'000'000'000'000;  // 2025-10-09
-constexpr int64_t kDayUs = 86'400'000'000;
 
 double Seconds(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
 
@@ -86,56 +86,6 @@ class Listener : public ingest::RowSinkListener {
   int in_flight_ = 0;
 };
 
-// Event `step` of run `number`.
-void FillEvent(int64_t number, int step, int64_t runs, v1::Event* event) {
-  static constexpr v1::Status kEnds[] = {v1::SUCCESS, v1::SUCCESS, v1::SUCCESS, v1::SUCCESS,
-                                         v1::NO_DATA, v1::FAILED,  v1::SUCCESS, v1::SKIPPED};
-  const int64_t began_us = kFirstUs + number * (kDays * kDayUs / runs);
-  const auto job = static_cast<int>(number * 7919 % kJobs);
-  const bool ends = step == kEventsPerRun - 1;
-  char text[160];
-  event->Clear();
-  std::snprintf(text, sizeof text, "%016llx-%d", static_cast<unsigned long long>(number) * 0x9E3779B97F4A7C15ULL, step);
-  event->set_event_id(text);
-  event->set_event_time_us(began_us + step * 60'000'000);
-  event->set_sequence(step + 1);
-  v1::RunEvent& run = *event->mutable_run();
-  std::snprintf(text, sizeof text, "PlayerSummaryProcessor%03d", job);
-  run.set_job_name(text);
-  std::snprintf(text, sizeof text, "PlayerSummaryProcessor%03d_20260112_%06lld_%08llx", job,
-                static_cast<long long>(number % 1'000'000),
-                static_cast<unsigned long long>(number) * 2654435761ULL % 0xFFFFFFFFULL);
-  run.set_run_id(text);
-  run.set_kind(job % 10 < 7 ? v1::PROCESSOR : job % 10 < 9 ? v1::SCRAPER : v1::PREDICTION);
-  run.set_status(ends ? kEnds[number % 8] : v1::RUNNING);
-  run.set_attempt(1);
-  if (step > 0 && !ends) run.set_heartbeat(true);
-  run.set_phase(job % 3 == 0 ? "phase_2_raw" : job % 3 == 1 ? "phase_3_analytics" : "phase_4_precompute");
-  run.set_workflow("morning_operations");
-  run.set_data_date(codecs::DayOf(began_us));
-  run.set_started_at_us(began_us);
-  run.set_trigger_source("pubsub");
-  std::snprintf(text, sizeof text, "%017lld", static_cast<long long>(number));
-  run.set_trigger_message_id(text);
-  run.set_source("CONTROLLER");
-  run.set_environment("prod");
-  run.set_dependency_check_passed(true);
-  run.set_service("phase3-analytics-processors");
-  run.set_revision("phase3-analytics-processors-00036-ldn");
-  run.set_execution_host("worker-17.us-west2");
-  run.set_version("4f7a9c2e");
-  run.set_opts(R"({"gamedate":"20260112","sport":"basketball","hour":8,"period":"AM"})");
-  if (!ends) return;
-  run.set_duration_seconds(180.25);
-  run.set_records_processed(number % 10'000);
-  run.set_records_created(number % 100);
-  run.set_alert_sent(false);
-  run.set_summary(R"({"record_count":199,"games":8,"players":[1,2,3],"table":"nba_analytics.player_game_summary"})");
-  if (run.status() == v1::FAILED)
-    run.set_errors(
-        R"([{"error_type":"ValueError","error_message":"Rows: 1; errors: 1. Please look into the errors"}])");
-}
-
 void Fill(const std::string& path, int64_t rows) {
   Listener listener;
   exporters::SqliteOptions options;
@@ -168,7 +118,7 @@ void Fill(const std::string& path, int64_t rows) {
         ingest::Position& position = at[static_cast<size_t>(p)];
         auto batch = std::make_shared<ingest::RowBatch>(ingest::TopicPartition{"runledger.events", p}, 0, position);
         for (int64_t number = first + p; number < std::min(first + span, runs); number += kPartitions) {
-          FillEvent(number, step, runs, &event);
+          bench::PlatformRows::Fill(number, step, runs, &event);
           batch->BeginRecord(false, {}, {});
           batch->Add(position, event.event_time_us(), event.SerializeAsString(), {});
           ++position.offset;

@@ -10,13 +10,15 @@ namespace {
 constexpr const char* kSubjects[] = {"PlayerGameSummary", "OddsGameLines",       "NbacSchedule",    "NbacInjuryReport",
                                      "BdlLiveBoxscores",  "BasketballRefRoster", "TeamDefenseZone", "PlayerShotZone",
                                      "PlayerDailyCache",  "MlFeatureStore"};
+constexpr int64_t kDayUs = 86'400'000'000;
 constexpr const char* kPhases[] = {"phase_2_raw", "phase_3_analytics", "phase_4_precompute"};
 
 }  // namespace
 
-Workload::Workload(uint64_t seed, int64_t start_us) : random_(seed), now_us_(start_us) {
+Workload::Workload(uint64_t seed, int64_t start_us, EventIds ids, int jobs)
+    : random_(seed), now_us_(start_us), ids_(ids) {
   std::vector<double> weights;
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < jobs; ++i) {
     jobs_.push_back(std::string(kSubjects[i % 10]) + "Processor" + (i < 10 ? "" : std::to_string(i / 10)));
     weights.push_back(1.0 / (i + 1));
   }
@@ -37,13 +39,19 @@ void Workload::Finish(size_t run, std::string* event) {
 }
 
 void Workload::Serialize(Run& run, int status, bool heartbeat, std::string* out) {
-  now_us_ += 50;
+  now_us_ += kStepUs;
   const std::string& job = jobs_[run.job];
   char id[64];
   std::snprintf(id, sizeof id, "_20260112_%06u_%08x", static_cast<unsigned>(run.started_us / 1'000'000 % 240'000),
                 run.hex);
   v1::Event event;
-  event.set_event_id(job + id + "/" + std::to_string(run.sequence));
+  if (ids_ == EventIds::kRunAndSequence) {
+    event.set_event_id(job + id + "/" + std::to_string(run.sequence));
+  } else {
+    char hash[17];
+    std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(now_us_) * 0x9E3779B97F4A7C15ULL);
+    event.set_event_id(hash);
+  }
   event.set_event_time_us(now_us_);
   event.set_sequence(++run.sequence);
   v1::RunEvent& body = *event.mutable_run();
@@ -52,7 +60,7 @@ void Workload::Serialize(Run& run, int status, bool heartbeat, std::string* out)
   body.set_status(static_cast<v1::Status>(status));
   body.set_phase(kPhases[run.job % 3]);
   body.set_workflow("morning_operations");
-  body.set_data_date(20'465);
+  body.set_data_date(static_cast<int32_t>(run.started_us / kDayUs));
   body.set_started_at_us(run.started_us);
   if (heartbeat) body.set_heartbeat(true);
   body.set_attempt(static_cast<int32_t>(run.hex % 10 == 0 ? 2 : 1));

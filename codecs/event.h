@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "codecs/hash.h"
 #include "codecs/status.h"
 
 namespace runledger::codecs {
@@ -37,6 +38,8 @@ struct RunFields {
   std::string_view job_name;  // never empty
   std::string_view run_id;    // never empty
   int32_t attempt = 0;        // 0 = not told
+  uint64_t job_hash = 0;      // Hash64(job_name)
+  Hash128 id;                 // HashRun(job_hash, run_id, attempt): who the run is
   Kind kind = Kind::kProcessor;
   Status status = Status::kRunning;
   bool heartbeat = false;
@@ -75,6 +78,7 @@ struct Event {
   RunFields run;      // if body == kRun
   OtherFields other;  // if not
   ColumnRefusal refused;
+  bool columns_fit = false;    // each column can hold its field, but for `refused`; false: not known
   std::string_view wire;       // the whole Event message, protobuf
   std::string_view body_wire;  // its body
   // Set by RecordDecoder: the event as it came, protobuf or JSON text, and whether its record holds nothing else.

@@ -46,8 +46,7 @@ bool RejectType(Rejection* rejection, std::string_view name) {
                 absl::StrCat("field ", std::string(name), " has another wire type than event.proto says"));
 }
 
-// An identifier that folding needs: absent, malformed or too long refuses the event.
-bool CheckId(const Column& column, std::string_view value, Rejection* rejection) {
+[[gnu::noinline]] bool CheckUnusualId(const Column& column, std::string_view value, Rejection* rejection) {
   const std::string name(column.name);
   if (value.size() > column.max_bytes) {
     return Reject(rejection, Category::kOversize,
@@ -58,6 +57,11 @@ bool CheckId(const Column& column, std::string_view value, Rejection* rejection)
     return Reject(rejection, Category::kSemantic, absl::StrCat(name, " holds a NUL character"));
   }
   return true;
+}
+
+// An identifier that folding needs: absent, malformed or too long refuses the event.
+bool CheckId(const Column& column, std::string_view value, Rejection* rejection) {
+  return (value.size() <= column.max_bytes && IsPlain(value)) || CheckUnusualId(column, value, rejection);
 }
 
 bool RequireId(const Column& column, std::string_view value, Rejection* rejection) {
@@ -72,7 +76,7 @@ void RefuseColumn(Event* event, std::string_view column, std::string_view reason
 
 // A text that the fold uses but does without: a bad one is left out and named.
 void CheckOptionalText(Event* event, const Column& column, std::string_view* value) {
-  if (value->empty()) return;
+  if (value->size() <= column.max_bytes && IsPlain(*value)) return;
   if (const char* reason = CheckText(column, *value)) {
     RefuseColumn(event, column.name, reason);
     *value = {};
@@ -132,6 +136,7 @@ bool EventDecoder::Decode(std::string_view wire, int64_t record_time_us, Event* 
   event->sequence = 0;
   event->backfill = false;
   event->refused = {};
+  event->columns_fit = false;
   event->body_wire = {};
   uint32_t body = 0;
 
@@ -193,10 +198,19 @@ bool EventDecoder::DecodeRun(Event* event, Rejection* rejection) const {
   uint64_t status = 0;
   uint64_t kind = 0;
 
+  // Columns of the fields below are checked below; of one that comes twice only the last is, so that one is not known.
+  bool columns_fit = run_columns_ != nullptr;
+  uint32_t seen = 0;
+
   WireReader reader(event->body_wire);
   while (reader.Next()) {
     const uint32_t field = reader.field();
-    if (field > 12) continue;
+    if (field > 12) {
+      if (columns_fit) columns_fit = run_columns_->Passes(reader);
+      continue;
+    }
+    columns_fit = columns_fit && (seen >> field & 1) == 0;
+    seen |= 1u << field;
     if (reader.type() != kRunTypes[field]) return RejectType(rejection, kRunNames[field]);
     switch (field) {
       case 1:
@@ -238,6 +252,7 @@ bool EventDecoder::DecodeRun(Event* event, Rejection* rejection) const {
     }
   }
   if (!reader.ok()) return RejectWire(rejection, "RunEvent", reader.error());
+  event->columns_fit = columns_fit;
 
   const CoreColumns& core = Core();
   if (!RequireId(core.job_name, run.job_name, rejection) || !RequireId(core.run_id, run.run_id, rejection))
@@ -256,6 +271,9 @@ bool EventDecoder::DecodeRun(Event* event, Rejection* rejection) const {
   CheckOptional<int32_t>(event, "data_date", &run.data_date, [](int32_t days) { return CheckDate(days); });
   CheckOptional<int64_t>(event, "started_at", &run.started_at_us, &CheckTimestamp);
   CheckOptional<double>(event, "duration_seconds", &run.duration_seconds, &CheckFloat64);
+
+  run.job_hash = Hash64(run.job_name);
+  run.id = HashRun(run.job_hash, run.run_id, run.attempt);
 
   run.closed_by_runledger = run.source_status == kClosedByRunledger;
   if (run.closed_by_runledger &&

@@ -5,6 +5,7 @@
 
 #include "codecs/event.h"
 #include "codecs/limits.h"
+#include "codecs/quick_check.h"
 #include "codecs/rejection.h"
 
 namespace runledger::codecs {
@@ -13,7 +14,9 @@ namespace runledger::codecs {
 // is allocated unless the event is refused. One thread at a time.
 class EventDecoder {
  public:
-  explicit EventDecoder(const Limits& limits) : limits_(limits) {}
+  // `check_columns`: looks, on its way through a run's fields, whether the row could hold them (Event::columns_fit).
+  explicit EventDecoder(const Limits& limits, bool check_columns = false)
+      : limits_(limits), run_columns_(check_columns ? &QuickChecks::Of(Body::kRun) : nullptr) {}
 
   // `record_time_us`: the record's own timestamp, microseconds, against which "from the future" is judged; below 0:
   // the record has none and the test is left out.
@@ -26,6 +29,7 @@ class EventDecoder {
   bool DecodeOther(Event* event, Rejection* rejection) const;
 
   Limits limits_;
+  const QuickChecks* run_columns_;  // nullptr: nobody asks
 };
 
 }  // namespace runledger::codecs

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codecs/json_sax.h"
+#include "codecs/plain_json.h"
 
 namespace runledger::codecs {
 namespace {
@@ -77,6 +78,8 @@ class SecretRemover : public JsonSax {
 }  // namespace
 
 std::string JsonError(std::string_view text, int max_depth, bool* too_deep) {
+  if (too_deep != nullptr) *too_deep = false;
+  if (max_depth >= kPlainJsonNesting && IsPlainJson(text)) return {};
   JsonChecker checker(max_depth);
   const bool ok = ParseJson(text, &checker);
   if (too_deep != nullptr) *too_deep = checker.too_deep();
@@ -84,6 +87,7 @@ std::string JsonError(std::string_view text, int max_depth, bool* too_deep) {
 }
 
 bool IsJson(std::string_view text, int max_depth) {
+  if (max_depth >= kPlainJsonNesting && IsPlainJson(text)) return true;
   JsonChecker checker(max_depth);
   return ParseJson(text, &checker);
 }
@@ -111,9 +115,11 @@ std::string WrapErrors(std::string_view text) {
     AppendJsonString(message, &out);
     return out + "}";
   };
+  const auto blank = [](std::string_view message) { return message.find_first_not_of(" \t\r\n") == message.npos; };
+  const auto alone = [&](std::string_view message) { return blank(message) ? "" : "[" + wrapped(message) + "]"; };
   const nlohmann::json value = ParseTree(text);
-  if (value.is_discarded()) return "[" + wrapped(text) + "]";
-  if (value.is_string()) return "[" + wrapped(value.get_ref<const std::string&>()) + "]";
+  if (value.is_discarded()) return alone(text);
+  if (value.is_string()) return alone(value.get_ref<const std::string&>());
   if (value.is_object()) return "[" + std::string(text) + "]";
   if (!value.is_array()) return std::string(text);
   if (std::none_of(value.begin(), value.end(), [](const auto& element) { return element.is_string(); }))
@@ -121,8 +127,9 @@ std::string WrapErrors(std::string_view text) {
   std::string out = "[";
   size_t index = 0;
   for (std::string_view element : SplitJsonArray(text)) {
-    if (index > 0) out += ',';
     const nlohmann::json& parsed = value[index++];
+    if (parsed.is_string() && blank(parsed.get_ref<const std::string&>())) continue;
+    if (out.size() > 1) out += ',';
     out += parsed.is_string() ? wrapped(parsed.get_ref<const std::string&>()) : std::string(element);
   }
   return out + "]";

@@ -33,7 +33,8 @@ class SecretNames {
 std::string RemoveSecrets(std::string_view text, const SecretNames& secrets);
 
 // The column `errors` in its one shape, [{"error_type", "error_message"}]: plain text (JSON or not) and strings within
-// an array become objects, an object becomes an array of one; anything else stays.
+// an array become objects, an object becomes an array of one; anything else stays. A blank text is no error: as a whole
+// it gives an empty result, which is NULL, and within an array it goes.
 std::string WrapErrors(std::string_view text);
 
 // error_type and error_message of the first element of wrapped errors; empty where absent.

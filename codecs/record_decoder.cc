@@ -38,6 +38,13 @@ Framing Sniff(std::string_view value) {
   return Framing::kProtobuf;
 }
 
+// The first cache lines of a record that another thread has written.
+void PrefetchText(std::string_view text) {
+  constexpr size_t kLine = 64;
+  const size_t size = std::min<size_t>(text.size(), 5 * kLine);
+  for (size_t at = 0; at < size; at += kLine) __builtin_prefetch(text.data() + at);
+}
+
 char FirstOf(std::string_view text) {
   const size_t at = text.find_first_not_of(" \t\r\n");
   return at == std::string_view::npos ? '\0' : text[at];
@@ -66,8 +73,8 @@ std::optional<Framing> FramingFromName(std::string_view name) {
   return std::nullopt;
 }
 
-RecordDecoder::RecordDecoder(const Limits& limits, Framing topic_framing)
-    : limits_(limits), topic_framing_(topic_framing), decoder_(limits) {}
+RecordDecoder::RecordDecoder(const Limits& limits, Framing topic_framing, bool check_columns)
+    : limits_(limits), topic_framing_(topic_framing), decoder_(limits, check_columns) {}
 
 const RecordDecoder::HeaderMeaning& RecordDecoder::Meaning(const FramingHeaders& headers) {
   if (headers.content_type != meaning_.content_type || headers.content_encoding != meaning_.content_encoding) {
@@ -77,8 +84,60 @@ const RecordDecoder::HeaderMeaning& RecordDecoder::Meaning(const FramingHeaders&
   return meaning_;
 }
 
-DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, const FramingHeaders& headers,
-                                    int64_t record_time_us, EventVisitor* visitor) {
+RecordDecoder::Packing RecordDecoder::PackingOf(const EncodedRecord& record) {
+  const HeaderMeaning& meaning = Meaning(record.headers);
+  Packing packing{meaning.framing, meaning.zstd};
+  if (!packing.framing && topic_framing_ != Framing::kAuto) packing.framing = topic_framing_;
+  if (!packing.zstd && (!packing.framing || packing.framing == Framing::kBatch)) packing.zstd = IsZstd(record.value);
+  if (!packing.framing && !packing.zstd) packing.framing = Sniff(record.value);
+  return packing;
+}
+
+void RecordDecoder::LookAhead(std::span<const EncodedRecord> records, EventVisitor* visitor) {
+  DropAhead();
+  records = records.first(std::min(records.size(), kAhead));
+  for (size_t i = 0; i < records.size(); ++i) {
+    const EncodedRecord& record = records[i];
+    if (i + 2 < records.size()) PrefetchText(records[i + 2].value);
+    const Packing packing = PackingOf(record);
+    if (record.value_is_null || packing.zstd || packing.framing != Framing::kProtobuf || record.value.empty() ||
+        record.value.size() > limits_.message_bytes)
+      continue;
+    DecodeAhead(record.value, record.time_us, &ahead_[ahead_count_++]);
+  }
+  TellAhead({ahead_.data(), ahead_count_}, visitor);
+}
+
+void RecordDecoder::DecodeAhead(std::string_view wire, int64_t record_time_us, Decoded* decoded) {
+  decoded->wire = wire;
+  decoded->good = decoder_.Decode(wire, record_time_us, &decoded->event, &decoded->rejection);
+}
+
+void RecordDecoder::TellAhead(std::span<const Decoded> ahead, EventVisitor* visitor) {
+  std::array<const Event*, kAhead> events;
+  size_t count = 0;
+  for (const Decoded& decoded : ahead) {
+    if (decoded.good) events[count++] = &decoded.event;
+  }
+  if (count > 0) visitor->OnAhead({events.data(), count});
+}
+
+const DecodedRecord& RecordDecoder::Decode(const EncodedRecord& record, EventVisitor* visitor) {
+  for (size_t i = ahead_next_; i < ahead_count_; ++i) {
+    if (ahead_[i].wire.data() != record.value.data()) continue;
+    ahead_next_ = i + 1;
+    framing_ = decoded_.framing = Framing::kProtobuf;
+    decoded_.events = ahead_[i].good ? 1 : 0;
+    decoded_.rejected = 1 - decoded_.events;
+    Visit(0, &ahead_[i], /*alone=*/true, visitor);
+    return decoded_;
+  }
+  decoded_ = DecodeNow(record, visitor);
+  return decoded_;
+}
+
+DecodedRecord RecordDecoder::DecodeNow(const EncodedRecord& record, EventVisitor* visitor) {
+  const std::string_view value = record.value;
   DecodedRecord result;
   const auto reject_whole = [&](Category category, std::string text) {
     framing_ = result.framing;
@@ -87,14 +146,11 @@ DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, 
     result.rejected = 1;
     return result;
   };
-  const HeaderMeaning& meaning = Meaning(headers);
-  std::optional<Framing> framing = meaning.framing;
-  if (!framing && topic_framing_ != Framing::kAuto) framing = topic_framing_;
-  const bool zstd = meaning.zstd || ((!framing || framing == Framing::kBatch) && IsZstd(value));
-  if (!framing && !zstd) framing = Sniff(value);
+  auto [framing, zstd] = PackingOf(record);
   if (framing) result.framing = *framing;
 
-  if (value_is_null) return reject_whole(Category::kSchema, "the record has no value (a tombstone), which is no event");
+  if (record.value_is_null)
+    return reject_whole(Category::kSchema, "the record has no value (a tombstone), which is no event");
   if (value.size() > limits_.message_bytes) {
     return reject_whole(
         Category::kOversize,
@@ -114,9 +170,11 @@ DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, 
   framing_ = result.framing;
   switch (result.framing) {
     case Framing::kAuto:
-    case Framing::kProtobuf:
-      DecodeOne(0, content, record_time_us, visitor, &result);
-      return result;
+    case Framing::kProtobuf: {
+      DecodeAhead(content, record.time_us, &of_batch_[0]);
+      const bool good = Visit(0, &of_batch_[0], /*alone=*/true, visitor);
+      return {result.framing, good ? 1 : 0, good ? 0 : 1};
+    }
     case Framing::kBatch:
       break;
     case Framing::kJson:
@@ -131,7 +189,7 @@ DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, 
       return reject_whole(Category::kOversize,
                           absl::StrCat("the JSON is nested deeper than limits.json_depth, ", limits_.json_depth));
     if (!error.empty()) return reject_whole(Category::kDecode, absl::StrCat("it is no JSON: ", error));
-    DecodeJson(content, record_time_us, visitor, &result);
+    DecodeJson(content, record.time_us, visitor, &result);
     return result;
   }
   WireReader reader(content);
@@ -150,15 +208,23 @@ DecodedRecord RecordDecoder::Decode(std::string_view value, bool value_is_null, 
         Category::kOversize,
         absl::StrCat("the batch holds ", events, " events; limits.batch_events allows ", limits_.batch_events));
   }
-  DecodeBatch(content, record_time_us, visitor, &result);
+  DecodeBatch(content, record.time_us, visitor, &result);
   return result;
 }
 
 void RecordDecoder::DecodeBatch(std::string_view batch, int64_t record_time_us, EventVisitor* visitor,
                                 DecodedRecord* result) {
   WireReader reader(batch);
-  for (int32_t index = 0; reader.Next();) {
-    if (reader.field() == kBatchEventsField) DecodeOne(index++, reader.bytes(), record_time_us, visitor, result);
+  for (int32_t index = 0;;) {
+    size_t count = 0;
+    while (count < kAhead && reader.Next()) {
+      if (reader.field() == kBatchEventsField) DecodeAhead(reader.bytes(), record_time_us, &of_batch_[count++]);
+    }
+    if (count == 0) return;
+    TellAhead({of_batch_.data(), count}, visitor);
+    for (size_t i = 0; i < count; ++i) {
+      ++(Visit(index++, &of_batch_[i], /*alone=*/false, visitor) ? result->events : result->rejected);
+    }
   }
 }
 
@@ -194,18 +260,15 @@ void RecordDecoder::DecodeJson(std::string_view text, int64_t record_time_us, Ev
   }
 }
 
-void RecordDecoder::DecodeOne(int32_t index, std::string_view wire, int64_t record_time_us, EventVisitor* visitor,
-                              DecodedRecord* result) {
-  const bool alone = result->framing == Framing::kProtobuf;
-  if (decoder_.Decode(wire, record_time_us, &event_, &rejection_)) {
-    event_.source = wire;
-    event_.alone = alone;
-    visitor->OnEvent(index, event_);
-    ++result->events;
+bool RecordDecoder::Visit(int32_t index, Decoded* decoded, bool alone, EventVisitor* visitor) {
+  if (decoded->good) {
+    decoded->event.source = decoded->wire;
+    decoded->event.alone = alone;
+    visitor->OnEvent(index, decoded->event);
   } else {
-    visitor->OnRejected(index, rejection_, wire, alone);
-    ++result->rejected;
+    visitor->OnRejected(index, decoded->rejection, decoded->wire, alone);
   }
+  return decoded->good;
 }
 
 uint32_t RulesNumber(const Limits& limits, Framing topic_framing) {

@@ -3,6 +3,8 @@
 #include "codecs/bindings.h"
 #include "codecs/civil_time.h"
 #include "codecs/column_check.h"
+#include "codecs/quick_check.h"
+#include "codecs/utf8.h"
 #include "codecs/wire.h"
 
 namespace runledger::codecs {
@@ -83,12 +85,12 @@ std::string RefusalText(const ColumnRefusal& refusal) {
 }
 
 ColumnRefusal RowEncoder::Check(const Event& event) const {
-  if (event.refused) return event.refused;
-  const BodyBindings& bindings = BindingsOf(event.body);
+  if (event.refused || event.columns_fit) return event.refused;
+  const QuickChecks& quick = QuickChecks::Of(event.body);
   WireReader reader(event.body_wire);
   while (reader.Next()) {
-    const FieldBinding* field = bindings.Find(reader.field());
-    if (field == nullptr) continue;
+    if (quick.Passes(reader)) continue;
+    const FieldBinding* field = BindingsOf(event.body).Find(reader.field());
     const Column& column = EventColumns()[field->column];
     if (const char* reason = CheckField(*field, column, reader)) return {column.name, reason};
   }
@@ -152,7 +154,9 @@ void RowEncoder::Encode(const RowPlace& place, const Event& event, std::string_v
     opts.text = keep(RemoveSecrets(opts.text, secrets_));
   if (Value& errors = values[known.errors]; !errors.null) {
     errors.text = keep(WrapErrors(errors.text));
-    if (values[known.error_message].null) {
+    if (errors.text.empty()) {
+      errors = Value{};
+    } else if (values[known.error_message].null) {
       FirstError first = FirstOfErrors(errors.text);
       if (!first.message.empty()) SetText(&values[known.error_message], keep(std::move(first.message)));
       if (!first.type.empty() && values[known.error_type].null)

@@ -76,8 +76,10 @@ void AppendView(const View& view, std::string* page) {
   absl::StrAppend(page, "\n### ", Code(view.name), "\n\n", std::string(view.description), ". ", RowOf(view),
                   "\n\n| column | type | from | meaning |\n|---|---|---|---|\n");
   for (const ViewColumn& column : view.columns) {
-    absl::StrAppend(page, "| ", Code(column.name), " | ", std::string(ColumnTypeName(column.type)), " | ",
-                    Origin(view, column), " | ", Cell(column.description), " |\n");
+    std::string type(ColumnTypeName(column.type));
+    if (!column.bigquery_type.empty()) absl::StrAppend(&type, "; in BigQuery ", std::string(column.bigquery_type));
+    absl::StrAppend(page, "| ", Code(column.name), " | ", type, " | ", Origin(view, column), " | ",
+                    Cell(column.description), " |\n");
   }
 }
 
@@ -107,6 +109,14 @@ std::string TablePage() {
       ". Every other column comes from the greatest event that has it. Events compare by rank (running, then closed by "
       "runledger,"
       " then the producer's own end), event time, sequence and event id, so the order of arrival does not matter.\n");
+  absl::StrAppend(
+      &page,
+      "\nIn BigQuery each view of runs or events is also a function `VIEW_between(from_date, to_date)` in the dataset "
+      "of "
+      "the table. It reads the events that were written on these days (`ingest_date`) and no other partition; the view "
+      "itself reads every partition that has not expired. `runs_between(from_date, to_date)` has the runs of every "
+      "kind "
+      "in the columns of `events`.\n");
   for (const View& view : Views()) AppendView(view, &page);
   return page;
 }

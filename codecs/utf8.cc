@@ -30,6 +30,7 @@ size_t CodePointSize(const uint8_t* p, const uint8_t* end) {
 }  // namespace
 
 bool IsUtf8(std::string_view text) {
+  if (IsPlain(text)) return true;
   const auto* p = reinterpret_cast<const uint8_t*>(text.data());
   const uint8_t* const end = p + text.size();
   while (p < end) {

@@ -16,6 +16,7 @@ namespace runledger::codecs {
 // other, so a dialect that joins later is a member here and a text beside each of the others.
 struct Sql {
   std::string_view sqlite;
+  std::string_view bigquery;
 };
 
 // What one row of a view stands for.
@@ -30,7 +31,7 @@ enum class ViewSource : uint8_t {
   kColumn,      // the column `source` of `events`
   kAttribute,   // the member `source` of the JSON column `attributes`
   kExpression,  // `sql`, in which {name} is a column of `events` as this view sees it. kQuery: over the view's columns
-  kAllEvents,   // kRuns: `sql` is an aggregate of columns of `events` over all events of the run
+  kAllEvents,   // kRuns: `sql` is one call of an aggregate function on columns of `events`, over all events of the run
 };
 
 struct ViewColumn {
@@ -40,6 +41,7 @@ struct ViewColumn {
   std::string_view source;
   Sql sql;
   std::string_view description;
+  std::string_view bigquery_type = {};  // where BigQuery has a type that `type` cannot say: ARRAY<STRING>
 };
 
 struct View {
@@ -47,6 +49,7 @@ struct View {
   ViewShape shape;
   std::string_view kind;  // kRuns, kEvents: the word in the column `kind`
   std::string_view over;  // kQuery: the view that it reads
+  int over_days = 0;      // kQuery: no row older than so many days matters to it; 0: any may
   Sql where;              // kQuery; empty: every row
   Sql group_by;           // kQuery; empty: none
   std::vector<ViewColumn> columns;

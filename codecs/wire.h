@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -23,24 +24,26 @@ class WireReader {
       : at_(reinterpret_cast<const uint8_t*>(message.data())), end_(at_ + message.size()) {}
 
   // Moves to the next field. False at the end of the message or at an error.
-  bool Next() {
+  [[gnu::always_inline]] bool Next() {
     if (at_ == end_) return false;
-    uint64_t tag;
-    if (!ReadShort(&tag)) return false;
+    // Nearly every tag has one or two bytes, nearly every length one.
+    uint64_t tag = *at_;
+    if (tag < 0x80) {
+      ++at_;
+    } else if (end_ - at_ >= 2 && at_[1] < 0x80) {
+      tag = (tag & 0x7f) | uint64_t{at_[1]} << 7;
+      at_ += 2;
+    } else if (!ReadShort(&tag)) {
+      return false;
+    }
     const uint64_t field = tag >> 3;
-    if (field == 0 || field > kMaxFieldNumber) return Fail("a field number is out of range");
+    if (field - 1 >= kMaxFieldNumber) return Fail("a field number is out of range");
     field_ = static_cast<uint32_t>(field);
     type_ = static_cast<WireType>(tag & 7);
-    switch (type_) {
-      case WireType::kVarint:
-        return ReadVarint(&number_);
-      case WireType::kBytes:
-        return ReadBytes();
-      case WireType::kFixed64:
-        return ReadFixed(8);
-      case WireType::kFixed32:
-        return ReadFixed(4);
-    }
+    if (type_ == WireType::kBytes) return ReadBytes();
+    if (type_ == WireType::kVarint) return ReadVarint(&number_);
+    if (type_ == WireType::kFixed64) return ReadFixed(8);
+    if (type_ == WireType::kFixed32) return ReadFixed(4);
     return Fail("a wire type is not known");
   }
 
@@ -71,33 +74,59 @@ class WireReader {
     return false;
   }
 
-  bool ReadVarint(uint64_t* value) {
-    if (at_ < end_ && *at_ < 0x80) {  // one byte: most tags, lengths and flags
+  // What a number of several bytes is, and where it ends.
+  struct Long {
+    uint64_t value;
+    const uint8_t* end;  // nullptr: it is none
+    const char* error;
+  };
+  // Apart from the reader, so that its members can stay in registers. For the last bytes of a message, and for numbers
+  // of more than eight.
+  [[gnu::noinline]] static Long ReadLong(const uint8_t* at, const uint8_t* end) {
+    uint64_t result = 0;
+    for (int shift = 0; shift < 70; shift += 7) {
+      if (at == end) return {0, nullptr, "it ends inside a number"};
+      const uint8_t byte = *at++;
+      if (shift == 63 && byte > 1) return {0, nullptr, "a number has more than 64 bits"};
+      result |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return {result, at, nullptr};
+    }
+    return {0, nullptr, "a number has more than 10 bytes"};
+  }
+
+  [[gnu::always_inline]] bool ReadVarint(uint64_t* value) {
+    if (at_ < end_ && *at_ < 0x80) {  // one byte: most lengths and flags
       *value = *at_++;
       return true;
     }
-    uint64_t result = 0;
-    for (int shift = 0; shift < 70; shift += 7) {
-      if (at_ == end_) return Fail("it ends inside a number");
-      const uint8_t byte = *at_++;
-      if (shift == 63 && byte > 1) return Fail("a number has more than 64 bits");
-      result |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) {
-        *value = result;
+    if (end_ - at_ >= 8) {
+      uint64_t word;  // little endian, as the machines we build for
+      std::memcpy(&word, at_, sizeof word);
+      if (const uint64_t last = ~word & 0x8080808080808080u; last != 0) {
+        word &= last ^ (last - 1);  // up to the first byte without a high bit
+        // Seven bits of each byte, put together by twos.
+        word = (word & 0x007f007f007f007fu) | (word & 0x7f007f007f007f00u) >> 1;
+        word = (word & 0x00003fff00003fffu) | (word & 0x3fff00003fff0000u) >> 2;
+        *value = (word & 0x000000000fffffffu) | (word & 0x0fffffff00000000u) >> 4;
+        at_ += std::countr_zero(last) / 8 + 1;
         return true;
       }
     }
-    return Fail("a number has more than 10 bytes");
+    const Long number = ReadLong(at_, end_);
+    if (number.end == nullptr) return Fail(number.error);
+    *value = number.value;
+    at_ = number.end;
+    return true;
   }
 
   // A tag or a length: no parser takes more than five bytes for one, however many of them are padding.
-  bool ReadShort(uint64_t* value) {
+  [[gnu::always_inline]] bool ReadShort(uint64_t* value) {
     const uint8_t* const start = at_;
     if (!ReadVarint(value)) return false;
     return at_ - start <= 5 || Fail("a tag or length has more than 5 bytes");
   }
 
-  bool ReadBytes() {
+  [[gnu::always_inline]] bool ReadBytes() {
     uint64_t size;
     if (!ReadShort(&size)) return false;
     if (size > static_cast<uint64_t>(end_ - at_)) return Fail("a length reaches past the end");
@@ -106,7 +135,7 @@ class WireReader {
     return true;
   }
 
-  bool ReadFixed(int size) {
+  [[gnu::always_inline]] bool ReadFixed(int size) {
     if (end_ - at_ < size) return Fail("it ends inside a number");
     number_ = 0;
     std::memcpy(&number_, at_, static_cast<size_t>(size));  // little endian, as the machines we build for

@@ -19,10 +19,23 @@ bool Take(const nlohmann::json& json, const char* key, T* value) {
   if (found == json.end()) return true;
   if constexpr (std::is_same_v<T, std::string>) {
     if (!found->is_string()) return false;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (!found->is_boolean()) return false;
   } else {
     if (!found->is_number_integer()) return false;
   }
   *value = found->template get<T>();
+  return true;
+}
+
+bool TakeList(const nlohmann::json& json, const char* key, std::vector<int32_t>* values) {
+  const auto found = json.find(key);
+  if (found == json.end()) return true;
+  if (!found->is_array()) return false;
+  for (const nlohmann::json& value : *found) {
+    if (!value.is_number_integer()) return false;
+    values->push_back(value.get<int32_t>());
+  }
   return true;
 }
 
@@ -40,12 +53,15 @@ absl::StatusOr<std::string> CommitMetadata::Encode() const {
   Put(&json, "h", before_hash, absent.before_hash);
   Put(&json, "s", snapshot, absent.snapshot);
   Put(&json, "g", counted_from, absent.counted_from);
+  Put(&json, "k", counters, absent.counters);
   Put(&json, "f", replay_floor, absent.replay_floor);
   Put(&json, "a", applied_at_revocation, absent.applied_at_revocation);
   Put(&json, "w", stream, absent.stream);
   Put(&json, "b", stream_base, absent.stream_base);
   Put(&json, "n", stream_next_row, absent.stream_next_row);
   Put(&json, "o", advertise, absent.advertise);
+  Put(&json, "u", unopened, absent.unopened);
+  if (!partitions.empty()) json["p"] = partitions;
   std::string text = json.dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::ordered_json::error_handler_t::replace);
   if (text.size() > kMaxBytes) {
     return absl::InvalidArgumentError(
@@ -70,9 +86,11 @@ absl::StatusOr<CommitMetadata> CommitMetadata::Decode(std::string_view text) {
                   Take(json, "e", &metadata.log_epoch) && Take(json, "r", &metadata.rules) &&
                   Take(json, "t", &metadata.before_time_ms) && Take(json, "h", &metadata.before_hash) &&
                   Take(json, "s", &metadata.snapshot) && Take(json, "g", &metadata.counted_from) &&
-                  Take(json, "f", &metadata.replay_floor) && Take(json, "a", &metadata.applied_at_revocation) &&
-                  Take(json, "w", &metadata.stream) && Take(json, "b", &metadata.stream_base) &&
-                  Take(json, "n", &metadata.stream_next_row) && Take(json, "o", &metadata.advertise);
+                  Take(json, "k", &metadata.counters) && Take(json, "f", &metadata.replay_floor) &&
+                  Take(json, "a", &metadata.applied_at_revocation) && Take(json, "w", &metadata.stream) &&
+                  Take(json, "b", &metadata.stream_base) && Take(json, "n", &metadata.stream_next_row) &&
+                  Take(json, "o", &metadata.advertise) && Take(json, "u", &metadata.unopened) &&
+                  TakeList(json, "p", &metadata.partitions);
   if (!ok || metadata.index < 0)
     return absl::InvalidArgumentError("the commit metadata holds a value of the wrong type");
   return metadata;

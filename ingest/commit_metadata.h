@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -23,13 +24,16 @@ struct CommitMetadata {
   int64_t before_time_ms = -1;         // "t": timestamp of the record before C; -1: there is none
   std::string before_hash;             // "h": hash of its value, 32 hex digits
   std::string snapshot;                // "s": pointer to a snapshot; empty: none
-  int64_t counted_from = -1;           // "g": offset from which counters count; -1: not known
+  int64_t counted_from = -1;           // "g": a fold from this offset counts what is shown; -1: none does
+  int64_t counters = 0;                // "k": when the counters that are shown began: names them; 0: not known
   int64_t replay_floor = -1;           // "f": where a fold without snapshot begins; -1: not known
   int64_t applied_at_revocation = -1;  // "a": how far the state was shown; -1: not revoked in order
   std::string stream;                  // "w": the warehouse's own stream; empty: it has none
-  int64_t stream_base = 0;             // "b": good events from C on that earlier streams already hold
+  int64_t stream_base = 0;             // "b": good events from C on that earlier streams already hold; -1: not counted
   int64_t stream_next_row = 0;         // "n": next row of the stream
   std::string advertise;               // "o": HTTP address of the owner
+  bool unopened = false;               // "u": no owner has asked the warehouse yet whether it has rows
+  std::vector<int32_t> partitions;     // "p": how many partitions the topic had, each number that was seen, rising
 
   friend bool operator==(const CommitMetadata&, const CommitMetadata&) = default;
 

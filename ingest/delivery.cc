@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "ingest/stream_rows.h"
 
 namespace runledger::ingest {
 namespace {
 
-constexpr int64_t kOpenRetryUs = 500'000;
 constexpr int64_t kOpenRetryMaxUs = 30'000'000;
 
 }  // namespace
@@ -17,24 +17,51 @@ Delivery::Delivery(const DeliveryOptions& options, Parts parts, Assignment assig
       parts_(std::move(parts)),
       assignment_(std::move(assignment)),
       rules_(codecs::RulesNumber(options.limits, options.framing)),
-      decoder_(options.limits, options.framing),
+      home_(options.partitioner, options.keyed_by_job, assignment_.metadata.partitions),
+      decoder_(options.limits, options.framing, /*check_columns=*/parts_.sink != nullptr),
       cursor_(options.rows, assignment_.partition, assignment_.tenure, assignment_.metadata.log_epoch, parts_.encoder,
               parts_.log, parts_.sink),
-      watermark_(options.contact_timeout_us),
+      watermark_(options.contact_timeout_us, options.log_clock ? Watermark::kNoStep : options.clock_step_us),
       shard_(parts_.make_shard()),
       metadata_(assignment_.metadata) {
+  if (!assignment_.committed) {
+    metadata_.rules = rules_;
+    metadata_.unopened = parts_.sink != nullptr;
+  }
+  home_.Grow(assignment_.partition_count);
   WatchForNewJobs();
 }
 
-Delivery::~Delivery() { shard_->OnNewJob(nullptr); }
+Delivery::~Delivery() { LeaveShard(); }
+
+// Readers may keep it for longer than this is there for it to ask.
+void Delivery::LeaveShard() {
+  shard_->OnNewJob(nullptr);
+  shard_->SetMoved(nullptr);
+  shard_->DropWorkflowHome();
+}
 
 void Delivery::WatchForNewJobs() {
-  const int32_t partitions = assignment_.partition_count;
-  if (options_.partitioner == kafka::Partitioner::kNone || !options_.keyed_by_job || partitions <= 0) return;
-  shard_->OnNewJob([this, partitions](std::string_view job) {
-    if (kafka::PartitionFor(options_.partitioner, job, partitions) != assignment_.partition.partition)
-      ++counts_.violations;
+  const int32_t here = assignment_.partition.partition;
+  shard_->OnNewJob([this, here](std::string_view job) {
+    // A producer that does not know of new partitions yet is none of a wrong partitioner.
+    if (!home_.IsHome(job, here) && !home_.HasMovedFrom(job, here)) ++counts_.violations;
   });
+  JudgeByHome();
+}
+
+void Delivery::JudgeByHome() {
+  shard_->SetWorkflowHome(
+      [this](std::string_view name) { return home_.IsHomeForCertain(name, assignment_.partition.partition); },
+      options_.configured_workflows);
+  if (home_.partitions().size() < 2) return;  // nothing can have moved
+  shard_->SetMoved([this](std::string_view job) { return home_.HasMovedFrom(job, assignment_.partition.partition); });
+}
+
+void Delivery::OnPartitions(int32_t count) {
+  if (released_ || !home_.Grow(count)) return;
+  JudgeByHome();
+  growth_due_ = true;  // a successor has to know
 }
 
 void Delivery::SetProblem(Trouble trouble, std::string text) {
@@ -76,35 +103,48 @@ void Delivery::OnAssigned(const Moment&) {
 
 // Where the rows go on, where the fold begins, and from where on series may be shown.
 void Delivery::StartFold(const Moment& now) {
+  started_ = true;
   const bool first_owner = !assignment_.committed;
-  committed_ = assignment_.committed.value_or(Position{std::max<int64_t>(log_start_, 0), 0});
+  const CommitMetadata& left = assignment_.metadata;
+  Position committed = assignment_.committed.value_or(Position{std::max<int64_t>(log_start_, 0), 0});
   const bool restored = snapshot_at_ > Position{};
   if (restored) {
     applied_ = snapshot_at_;
+    // Another instance may have shown others since, after a loss: these do not go on where those stand.
+    state_lost_ = left.counters != 0 && restored_counters_ != left.counters;
+    if (left.counters == 0) metadata_.counters = std::max<int64_t>(restored_counters_, 0);
   } else {
     // At the floor that the predecessor left, else where counting began, else at the log's start.
     const int64_t counted_from = assignment_.metadata.counted_from;
     applied_ = {std::max<int64_t>({assignment_.metadata.replay_floor, counted_from, log_start_, 0}), 0};
-    if (first_owner && options_.start_at_end && log_end_ >= 0) committed_ = applied_ = {log_end_, 0};
-    state_lost_ = !first_owner && applied_.offset > std::max<int64_t>(counted_from, 0);
-    if (counted_from < 0 || state_lost_) metadata_.counted_from = applied_.offset;
+    if (first_owner && assignment_.group_is_new && options_.start_at_end && log_end_ >= 0)
+      committed = applied_ = {log_end_, 0};
+    const bool begins_there = left.counters == 0 || counted_from >= 0;  // the first metadata did not name counters
+    state_lost_ = !first_owner && (!begins_there || applied_.offset > std::max<int64_t>(counted_from, 0));
+    if (applied_.offset == 0) shard_->SetWholeLog();
+    if (first_owner) {
+      metadata_.counted_from = applied_.offset;
+      metadata_.counters = now.wall_us;
+    }
     snapshot_at_ = applied_;
   }
   next_snapshot_us_ = now.mono_us + options_.snapshot_interval_us;
+  commit_at_us_ = now.mono_us + kOpenRetryUs;  // the warehouse may answer before, and then one commit says all
+  if (state_lost_) metadata_.counters = now.wall_us;
+  claim_due_ = first_owner || state_lost_ || left.applied_at_revocation >= 0;
   if (first_owner && !restored) {
-    shown_ = true;
+    show_at_ = applied_.offset;
   } else if (assignment_.metadata.applied_at_revocation >= 0) {
     const int64_t applied = assignment_.metadata.applied_at_revocation;
     show_at_ = log_end_ >= 0 ? std::min(applied, log_end_) : applied;
   } else if (log_end_ >= 0) {
     show_at_ = log_end_;
   }
-  cursor_.Start(committed_);
-  const CommitMetadata& left = assignment_.metadata;
-  if (!first_owner && committed_.index == 0) {
-    const RecordBefore before{committed_, left.before_time_ms, left.before_hash};
-    expected_.Add(before);
-    if (!before.hash.empty()) committable_.Note(before);
+  if (!first_owner && committed.index == 0) {
+    StartRows({committed, left.before_time_ms, left.before_hash});
+    expected_.Add(committed_.before);
+  } else {
+    StartRows({committed, -1, ""});
   }
   if (restored && log_start_ >= 0 && applied_.offset - 1 >= log_start_) {
     expected_.Add(fold_before_);
@@ -117,34 +157,84 @@ void Delivery::StartFold(const Moment& now) {
     Settle(now);
     return;
   }
-  if (!first_owner && log_start_ >= 0 && committed_.offset < log_start_) {
+  if (!first_owner && log_start_ >= 0 && committed.offset < log_start_) {
     StopRows(absl::StrCat(
-        "committed offset ", committed_.offset, " is not in the log any more: it begins at ", log_start_, ", so ",
-        log_start_ - committed_.offset,
+        "committed offset ", committed.offset, " is not in the log any more: it begins at ", log_start_, ", so ",
+        log_start_ - committed.offset,
         " records were deleted before their rows were written. Rows of this partition stop, its gauges go on. Raise "
         "retention.ms or retention.bytes of the topic above the longest outage"));
-  } else if (!first_owner && log_end_ >= 0 && committed_.offset > log_end_) {
-    StopRows(absl::StrCat("committed offset ", committed_.offset, " lies behind the end of the log, ", log_end_,
+  } else if (!first_owner && log_end_ >= 0 && committed.offset > log_end_) {
+    StopRows(absl::StrCat("committed offset ", committed.offset, " lies behind the end of the log, ", log_end_,
                           ": the log lost records, or the topic was deleted and made again. Rows of this partition "
                           "stop, its gauges go on"));
   }
   reading_ = true;
-  rows_attached_ = committed_ >= applied_;
   const bool known = applied_.offset > 0 || log_start_ >= 0;
-  parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kFold,
-                           known ? expected_.BeginFor(applied_.offset, log_start_) : kafka::kOffsetBeginning);
+  StartReading(Reader::kFold, applied_.offset,
+               known ? expected_.BeginFor(applied_.offset, log_start_) : kafka::kOffsetBeginning);
   OpenSink();
   Settle(now);
+}
+
+// The state is of no use any more: it would go on as if the records that are gone had never been. What the log still
+// has is folded, and it is said that counters begin again.
+void Delivery::StartFoldAnew(const Moment& now) {
+  fold_overtaken_ = false;
+  AbortSnapshot();
+  ReplaceShard();
+  applied_ = snapshot_at_ = {log_start_, 0};
+  fold_before_ = {};
+  fold_from_ = -1;
+  milestones_.clear();
+  state_lost_ = claim_due_ = true;
+  commit_at_us_ = now.mono_us;
+  metadata_.counters = now.wall_us;
+  shown_ = false;
+  show_at_ = log_end_ >= 0 ? std::optional(log_end_) : std::nullopt;
+  rows_attached_ = rows_attached_ && cursor_.next() >= applied_;
+  reading_ = true;
+  StartReading(Reader::kFold, applied_.offset, applied_.offset);
+}
+
+void Delivery::OnPolicies(std::shared_ptr<const aggregators::JobPolicies> policies,
+                          std::shared_ptr<const aggregators::WorkflowPolicies> workflows) {
+  shard_->SetPolicies(std::move(policies));
+  shard_->SetWorkflowPolicies(std::move(workflows));
+}
+
+// What was folded so far is dropped.
+void Delivery::ReplaceShard() {
+  LeaveShard();
+  shard_ = parts_.make_shard();
+  WatchForNewJobs();
+  parts_.listener->OnShardReplaced(assignment_.partition, shard_);
+}
+
+// Rows begin at a position of which this is known.
+void Delivery::StartRows(RecordBefore committed) {
+  committed_ = opened_at_ = {std::move(committed), 0};
+  committable_.Clear();
+  committable_.Note(committed_);
+  cursor_.Start(committed_.position());
+  rows_attached_ = committed_.position() >= applied_;
 }
 
 void Delivery::OpenSink() {
   if (rows_stopped_) return;
   if (parts_.sink == nullptr) {
     sink_open_ = true;  // dead letters only, and the commit before them
+    metadata_.rules = rules_;
+    commit_at_us_ = 0;
     return;
   }
   sink_opening_ = true;
-  parts_.sink->Open(assignment_.partition, assignment_.tenure, committed_, metadata_);
+  CountStreamBase();
+  AdvanceStream(committed_.good_events - opened_at_.good_events, &metadata_);
+  opened_at_ = committed_;
+  CommitMetadata known = metadata_;
+  // Another rules number: what its owner counted is not what this one would.
+  if (!known.stream.empty() && known.rules != rules_) known.stream_base = kNotCounted;
+  parts_.sink->Open(assignment_.partition, assignment_.tenure, committed_.position(), known);
 }
 
 void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
@@ -153,6 +243,7 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
   if (absl::IsUnavailable(opened.status)) {
     SetProblem(Trouble::kWarehouse, std::string(opened.status.message()));
     open_again_at_us_ = now.mono_us + std::min(kOpenRetryMaxUs, kOpenRetryUs << std::min(open_failures_++, 10));
+    Settle(now);
     return;
   }
   if (!opened.status.ok()) {
@@ -161,15 +252,16 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
   }
   open_failures_ = 0;
   SetProblem(Trouble::kWarehouse, "");
-  CommitMetadata ours = metadata_;
-  metadata_ = opened.metadata;
-  metadata_.counted_from = ours.counted_from;
-  metadata_.replay_floor = ours.replay_floor;
-  metadata_.snapshot = std::move(ours.snapshot);
+  metadata_.stream = opened.metadata.stream;
+  metadata_.stream_base = opened.metadata.stream_base;
+  metadata_.stream_next_row = opened.metadata.stream_next_row;
+  metadata_.rules = rules_;  // rows are counted by them from here on
   sink_open_ = true;
   first_commit_done_ = false;
   commit_at_us_ = 0;  // rows wait for it
-  if (!assignment_.committed && opened.position && *opened.position > committed_) {
+  const bool asked_before = std::exchange(asked_, true) || (assignment_.committed && !assignment_.metadata.unopened);
+  counting_base_ = false;
+  if (!asked_before && opened.position && *opened.position > committed_.position()) {
     StopRows(absl::StrCat("nothing is committed for this partition, but the warehouse has its rows up to offset ",
                           ToString(*opened.position),
                           ": the topic was deleted and made again, or the group's offsets expired, or the group is a "
@@ -180,7 +272,10 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
                           "` rows go on where the warehouse ends. Stop the instances of the group first"));
     return;
   }
-  if (opened.position && *opened.position < committed_) {
+  metadata_.unopened = false;
+  if (asked_before && !opened.knew_partition && committed_.position() > Position{})
+    parts_.listener->OnWarehouseBegunAnew(assignment_.partition, committed_.position());
+  if (opened.position && *opened.position < committed_.position()) {
     // The warehouse is behind what was committed (an older copy of it was put back): its rows are read again.
     if (log_start_ >= 0 && opened.position->offset < log_start_) {
       StopRows(absl::StrCat("the warehouse ends at offset ", opened.position->offset, " but the log begins at ",
@@ -188,136 +283,28 @@ void Delivery::OnSinkOpened(const SinkOpened& opened, const Moment& now) {
                             ": the rows between them are in neither. Rows of this partition stop, its gauges go on"));
       return;
     }
-    committed_ = *opened.position;
-    cursor_.Start(committed_);
-    rows_attached_ = committed_ >= applied_;
+    StartRows({*opened.position, -1, ""});
     if (rows_reading_) parts_.log->StopReading(assignment_.partition, assignment_.tenure, Reader::kRows);
     rows_reading_ = false;
   }
-  cursor_.Opened(opened.position, opened.rows_to_skip);
+  cursor_.Opened(opened.position, opened_at_.good_events + opened.rows_to_skip);
+  counting_base_ = metadata_.stream_base < 0;
   Settle(now);
 }
 
-bool Delivery::Wants(Reader reader) const {
-  if (revoking_ || released_) return false;
-  return reader == Reader::kFold ? reading_ : rows_reading_ && !cursor_.full();
-}
-
-// The fold never waits for the rows. Rows that hold too much stay behind, and catch up through a reader of their own
-// once half of it is gone.
-void Delivery::AttachOrDetachRows() {
-  if (rows_stopped_ || revoking_) return;
-  if (rows_attached_) {
-    rows_attached_ = !cursor_.full();
-    return;
-  }
-  if (cursor_.next() >= applied_ && !cursor_.full()) {
-    if (rows_reading_) parts_.log->StopReading(assignment_.partition, assignment_.tenure, Reader::kRows);
-    rows_attached_ = true;
-    rows_reading_ = false;
-  } else if (!rows_reading_ && cursor_.held_bytes() <= options_.rows.held_bytes / 2) {
-    rows_reading_ = true;
-    parts_.log->StartReading(assignment_.partition, assignment_.tenure, Reader::kRows,
-                             expected_.BeginFor(cursor_.next().offset, log_start_));
-  }
-}
-
-void Delivery::OnRecords(Reader reader, std::span<const Record> records, const Moment& now) {
-  if (released_ || revoking_) return;
-  SetProblem(Trouble::kReading, "");
-  int64_t append_time_us = -1;
-  const int64_t began = applied_.offset;
-  for (const Record& record : records) {
-    if (!expected_.empty()) {
-      if (const auto difference = expected_.Check(record)) {
-        folding_ = making_rows_ = false;
-        StopForeign(*difference);
-        break;
-      }
-    }
-    folding_ = reader == Reader::kFold && record.offset >= applied_.offset;
-    making_rows_ = (reader == Reader::kRows ? rows_reading_ : rows_attached_) && !rows_stopped_ &&
-                   record.offset >= cursor_.next().offset;
-    if (!folding_ && !making_rows_) continue;
-
-    codecs::FramingHeaders headers;
-    for (const kafka::Header& header : record.headers) {
-      if (header.name == "content-type") headers.content_type = header.value;
-      if (header.name == "content-encoding") headers.content_encoding = header.value;
-    }
-    if (folding_) shard_->BeginRecord(record.timestamp_us, record.timestamp_kind);
-    if (making_rows_) cursor_.BeginRecord(record, now);
-    decoder_.Decode(record.value, !record.has_value, headers, record.timestamp_us, this);
-    if (folding_) {
-      shard_->EndRecord();
-      applied_ = {record.offset + 1, 0};
-      const bool tells_time = record.timestamp_kind == aggregators::TimestampKind::kAppendTime || options_.log_clock;
-      append_time_us = tells_time ? shard_->log_time_us() : -1;
-    }
-    if (making_rows_) cursor_.EndRecord();
-    if (rows_attached_ && cursor_.full()) rows_attached_ = false;
-  }
-  folding_ = making_rows_ = false;
-  if (!records.empty() && !foreign_) {
-    const RecordBefore last = RecordBefore::Of(records.back());
-    if (last.position == cursor_.next()) committable_.Note(last);
-    if (reader == Reader::kFold && last.position == applied_) fold_before_ = last;
-  }
-  watermark_.OnApplied(Passed(), append_time_us);
-  NoteProgress(began);
-  Settle(now);
-}
-
-void Delivery::OnReadToEnd(Reader reader, int64_t offset, const Moment& now) {
-  if (released_ || revoking_ || reader != Reader::kFold || !reading_) return;
-  passed_ = std::max(passed_, offset);
-  expected_.Passed(offset);
-  SetProblem(Trouble::kReading, "");
-  watermark_.OnApplied(Passed(), -1);
-  Settle(now);
-}
-
-void Delivery::OnEvent(int32_t index, const codecs::Event& event) {
-  if (folding_) {
-    ++counts_.events[static_cast<size_t>(decoder_.framing())]
-                    [static_cast<size_t>(event.body) - static_cast<size_t>(codecs::Body::kRun)];
-    shard_->Apply(event);
-  }
-  if (making_rows_) cursor_.AddEvent(index, event);
-}
-
-void Delivery::OnRejected(int32_t index, const codecs::Rejection& rejection, std::string_view bytes, bool whole) {
-  if (folding_) ++counts_.rejected[static_cast<size_t>(rejection.category)];
-  if (making_rows_) cursor_.AddRejected(index, rejection, bytes, whole, decoder_.framing() == codecs::Framing::kJson);
-}
-
-void Delivery::OnReadError(Reader reader, const absl::Status& status, const Moment& now) {
-  if (released_) return;
-  const int64_t at = reader == Reader::kFold ? applied_.offset : cursor_.next().offset;
-  if (absl::IsOutOfRange(status) && at != log_start_ && expected_.Forget(at)) {
-    // The record to be compared went while it was asked for; what follows it may still be there.
-    parts_.log->StartReading(assignment_.partition, assignment_.tenure, reader, at);
-  } else if (absl::IsOutOfRange(status)) {
-    if (reader == Reader::kFold) reading_ = false;
-    rows_reading_ = false;
-    StopRows(absl::StrCat(
-        "reading stopped at offset ", at, ", which is not in the log: it holds ", log_start_, " to ", log_end_,
-        ". Records were deleted before they were read, or the topic was deleted and made again. Raise retention.ms or "
-        "retention.bytes of the topic above the longest outage"));
-  } else {
-    SetProblem(Trouble::kReading, std::string(status.message()));
-  }
-  Settle(now);
-}
-
-void Delivery::OnLogEnd(int64_t start, int64_t end, const Moment& asked, int64_t time_us, const Moment& now) {
+void Delivery::OnLogEnd(int64_t start, int64_t end, const Moment& asked, std::optional<int64_t> time_us,
+                        const Moment& now) {
   if (released_) return;
   if (start >= 0) log_start_ = start;
-  if (reading_) watermark_.OnApplied(Passed(), -1);  // nothing may have come yet: the partition may be empty
+  if (start > applied_.offset && fold_overtaken_ && !revoking_) StartFoldAnew(now);
+  if (reading_) watermark_.OnApplied(Passed(), -1, now);  // nothing may have come yet: the partition may be empty
   if (end >= 0) {
     log_end_ = std::max(log_end_, end);
     if (!shown_ && !show_at_) show_at_ = end;
     watermark_.OnEnd(end, asked, time_us);
+    // An older question is kept for a while: a fold that always lags a little passes its end sooner or later.
+    if (!asked_end_ || asked.mono_us - asked_end_->mono_us > options_.clock_step_us / 2)
+      asked_end_ = AskedEnd{end, asked.mono_us};
   }
   Settle(now);
 }
@@ -341,6 +328,7 @@ void Delivery::OnSubmitted(uint64_t submission, const SubmitResult& result, cons
 
 void Delivery::OnProduced(uint64_t message, const absl::Status& status, const Moment& now) {
   if (released_) return;
+  if (OnOwnProduced(message, status, now)) return;
   cursor_.OnProduced(message, status, now);
   if (!status.ok()) {
     SetProblem(Trouble::kLetters, absl::StrCat("dead letters: ", std::string(status.message()),
@@ -348,67 +336,6 @@ void Delivery::OnProduced(uint64_t message, const absl::Status& status, const Mo
                                                absl::IsNotFound(status) ? options_.rows.dead_letter_topic : ""));
   } else if (!troubles_[static_cast<size_t>(Trouble::kLetters)].empty() && !cursor_.letters_failing()) {
     SetProblem(Trouble::kLetters, "");
-  }
-  Settle(now);
-}
-
-CommitMetadata Delivery::MetadataFor(const RecordBefore& committed) const {
-  CommitMetadata metadata = metadata_;
-  metadata.index = committed.position.index;
-  metadata.cluster_id = assignment_.cluster_id;
-  metadata.rules = rules_;
-  metadata.advertise = options_.advertise;
-  metadata.applied_at_revocation = revoking_ ? applied_.offset : -1;
-  // Where this owner's fold began says nothing of what came before, unless that is further back than the cap.
-  if (!milestones_.empty() && milestones_.front().log_time_us <= shard_->log_time_us() - options_.replay_cap_us)
-    metadata.replay_floor = std::max(metadata.replay_floor, milestones_.front().offset);
-  metadata.before_time_ms = committed.time_ms;
-  metadata.before_hash = committed.hash;
-  return metadata;
-}
-
-void Delivery::CommitIfDue(const Moment& now, bool final) {
-  if (commit_in_flight_ != 0 || !sink_open_ || rows_stopped_) return;
-  const RecordBefore target = committable_.Last(cursor_.acked());
-  const Position acked = std::max(target.position, committed_);
-  const bool fence = cursor_.fenced();
-  const bool due = now.mono_us >= commit_at_us_ && (!first_commit_done_ || acked > committed_ || pointer_due_);
-  if (!due && !fence && !final) return;
-  checking_fence_ = fence;
-  commit_in_flight_ = next_commit_++;
-  committing_ = acked;
-  committing_pointer_ = pointer_due_;
-  committable_.ForgetBefore(acked);
-  parts_.log->Commit(assignment_.partition, assignment_.tenure, commit_in_flight_, acked,
-                     MetadataFor(target.position == acked ? target : RecordBefore{acked, -1, ""}));
-}
-
-void Delivery::OnCommitted(uint64_t commit, const absl::Status& status, const Moment& now) {
-  if (released_ || commit != commit_in_flight_) return;
-  commit_in_flight_ = 0;
-  commit_at_us_ = now.mono_us + options_.commit_interval_us;
-  if (status.ok()) {
-    committed_ = std::max(committed_, committing_);
-    if (committing_pointer_) pointer_due_ = false;
-    first_commit_done_ = true;
-    if (!rows_stopped_) cursor_.Allow();
-    if (checking_fence_) {  // the group still takes our word: the fence was raised by somebody who is gone
-      cursor_.ClearFence();
-      cursor_.Disallow();
-      sink_open_ = false;
-      OpenSink();
-    }
-  } else if (checking_fence_) {
-    StopRows(
-        absl::StrCat("another instance has opened this partition in the warehouse, and the group refuses our commit (",
-                     std::string(status.message()), "): this instance does not own it any more"));
-  } else if (!first_commit_done_) {
-    commit_at_us_ = now.mono_us + kOpenRetryUs;  // rows wait for it
-  }
-  checking_fence_ = false;
-  if (revoking_ && final_commit_) {
-    Release();
-    return;
   }
   Settle(now);
 }
@@ -424,24 +351,33 @@ void Delivery::Settle(const Moment& now) {
     if (SnapshotDue(now)) BeginSnapshot(now);
     CommitIfDue(now, /*final=*/false);
   }
+  if (const bool open = !cursor_.stopped().ok() || open_failures_ > 0; open != circuit_open_) {
+    circuit_open_ = open;
+    parts_.listener->OnCircuit(assignment_.partition, open);
+  }
   Publish(now);
 }
 
 void Delivery::Publish(const Moment& now) {
   const bool was_shown = shown_;
   const bool known_again = fold_from_ < 0 || !expected_.Waits(fold_from_);
-  if (!shown_ && !foreign_ && known_again && show_at_ && Passed() >= *show_at_) {
+  // Not once it is being given up: what its last commit says of how far it was shown may be on its way already.
+  if (!shown_ && !revoking_ && !claim_due_ && !foreign_ && known_again && show_at_ && Passed() >= *show_at_) {
     shown_ = true;
     if (state_lost_) {
       shard_->LoseCounters();
+      state_lost_ = false;
+      metadata_.counted_from = -1;  // whoever has to do without a snapshot loses them again
       parts_.listener->OnStateLost(assignment_.partition);
     }
   }
   if (shown_ == was_shown && now.mono_us - published_mono_us_ < options_.publish_interval_us) return;
   shard_->AdvanceWatermark(watermark_.time_us());
   aggregators::ShardPositions positions;
-  positions.applied_offset = applied_.offset;
-  positions.acked_offset = cursor_.acked().offset;
+  if (started_) {  // before it they are nowhere, and not at 0
+    positions.applied_offset = applied_.offset;
+    positions.acked_offset = cursor_.acked().offset;
+  }
   positions.log_start_offset = log_start_;
   positions.log_end_offset = log_end_;
   positions.snapshot_time_us = snapshot_time_us_;
@@ -450,52 +386,7 @@ void Delivery::Publish(const Moment& now) {
   positions.shown = shown_;
   positions.restore_remaining = shown_ || !show_at_ ? 0 : std::max<int64_t>(*show_at_ - Passed(), 0);
   if (shard_->Publish(positions)) published_mono_us_ = now.mono_us;
-}
-
-void Delivery::OnRevoke(const Moment& now, int64_t deadline_mono_us) {
-  if (released_) return;
-  revoking_ = true;
-  revoke_deadline_us_ = deadline_mono_us;
-  Settle(now);
-}
-
-// Once everything is answered and the last snapshot is there, or time is up: the last commit, then the partition may
-// go.
-void Delivery::TryRelease(const Moment& now) {
-  const bool time_is_up = now.mono_us >= revoke_deadline_us_;
-  if (final_commit_) {
-    if (time_is_up) Release();  // the group did not answer
-    return;
-  }
-  if (!final_snapshot_ && saving_ == 0) {
-    if (applied_ > snapshot_at_ && !foreign_ && parts_.snapshots->keeps() && !time_is_up) {
-      BeginSnapshot(now);
-    } else {
-      final_snapshot_ = true;
-    }
-  }
-  const bool rows_wait = cursor_.acked() < cursor_.next() && !rows_stopped_ && sink_open_;
-  if ((rows_wait || !final_snapshot_ || commit_in_flight_ != 0) && !time_is_up) return;
-  if (saving_ != 0 && !saving_finished_) {
-    shard_->AbortSnapshot();
-    parts_.snapshots->Abort(assignment_.partition, assignment_.tenure, saving_);
-  }
-  if (commit_in_flight_ != 0 || !sink_open_ || rows_stopped_) {
-    Release();
-    return;
-  }
-  final_commit_ = true;
-  CommitIfDue(now, /*final=*/true);
-  if (commit_in_flight_ == 0) Release();
-}
-
-void Delivery::OnLost() { Release(); }
-
-void Delivery::Release() {
-  if (released_) return;
-  released_ = true;
-  if (parts_.sink != nullptr) parts_.sink->Close(assignment_.partition, assignment_.tenure);
-  parts_.log->Release(assignment_.partition, assignment_.tenure);
+  WriteOwnEvents(now);
 }
 
 Delivery::Counts Delivery::TakeCounts() {

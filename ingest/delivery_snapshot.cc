@@ -9,6 +9,8 @@ namespace {
 
 // Of one piece: small enough that the shard's thread is not held up, large enough that the pieces are few.
 constexpr size_t kPieceBytes = 256 << 10;
+// After a snapshot that could not be saved: most likely the next one cannot either.
+constexpr int64_t kTryAgainUs = 10'000'000;
 constexpr int64_t kMilestoneUs = int64_t{60} * 1'000'000;
 
 }  // namespace
@@ -25,13 +27,12 @@ void Delivery::OnSnapshotLoaded(absl::StatusOr<Snapshot> snapshot, const Moment&
     if (log_end_ >= 0 && at.offset > log_end_) return older();
     if (log_start_ < 0 || at.offset >= log_start_) {
       if (absl::Status status = shard_->RestoreSnapshot(snapshot->bytes); !status.ok()) {
-        shard_->OnNewJob(nullptr);
-        shard_ = parts_.make_shard();
-        WatchForNewJobs();
-        parts_.listener->OnShardReplaced(assignment_.partition, shard_);
+        ReplaceShard();
         return older();
       }
+      JudgeByHome();  // of the jobs that it holds
       snapshot_at_ = at;
+      restored_counters_ = snapshot->identity.counters;
       watermark_.Restore(shard_->watermark_us());
       fold_before_ = {at, snapshot->identity.before_time_ms, snapshot->identity.before_hash};
     }
@@ -55,6 +56,9 @@ bool Delivery::SnapshotDue(const Moment& now) const {
   if (saving_ != 0 || foreign_ || !reading_ || !shown_ || options_.snapshot_interval_us == 0 ||
       applied_ <= snapshot_at_ || !parts_.snapshots->keeps())
     return false;
+  // While the last one's pointer is not committed nobody would find the next one either: it waits, so that what is kept
+  // is bounded.
+  if (pointer_due_ || now.mono_us < no_snapshot_before_us_) return false;
   return now.mono_us >= next_snapshot_us_ || applied_.offset - snapshot_at_.offset >= options_.snapshot_records;
 }
 
@@ -68,6 +72,7 @@ void Delivery::BeginSnapshot(const Moment& now) {
   identity.partition = assignment_.partition;
   identity.log_epoch = assignment_.metadata.log_epoch;
   identity.position = applied_;
+  identity.counters = state_lost_ ? -1 : metadata_.counters;
   if (fold_before_.position == applied_) {
     identity.before_time_ms = fold_before_.time_ms;
     identity.before_hash = fold_before_.hash;
@@ -76,8 +81,16 @@ void Delivery::BeginSnapshot(const Moment& now) {
   parts_.snapshots->Begin(assignment_.tenure, saving_, identity);
 }
 
+// Gives up the one that is being written, if any is.
+void Delivery::AbortSnapshot() {
+  if (saving_ == 0) return;
+  if (!saving_finished_) shard_->AbortSnapshot();
+  parts_.snapshots->Abort(assignment_.partition, assignment_.tenure, saving_);
+  saving_ = 0;
+}
+
 bool Delivery::Continue(const Moment& now) {
-  if (released_ || saving_ == 0 || saving_finished_) return false;
+  if (released_ || saving_ == 0 || saving_finished_ || !parts_.snapshots->Wants()) return false;
   std::string piece;
   piece.reserve(kPieceBytes + (kPieceBytes >> 2));
   const bool done = shard_->ContinueSnapshot(kPieceBytes, &piece);
@@ -98,6 +111,8 @@ void Delivery::OnSnapshotSaved(uint64_t save, const absl::StatusOr<SavedSnapshot
     snapshot_bytes_ = saved->bytes;
     pointer_due_ = saved->pointer != metadata_.snapshot;
     metadata_.snapshot = saved->pointer;
+  } else {
+    no_snapshot_before_us_ = now.mono_us + kTryAgainUs;
   }
   final_snapshot_ = revoking_ && (!saved.ok() || snapshot_at_ == applied_);
   Settle(now);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "codecs/hash.h"
 
 namespace runledger::ingest {
 namespace {
@@ -51,11 +52,29 @@ std::vector<fs::path> FilesOf(const std::string& folder, const char* suffix) {
   std::vector<fs::path> files;
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    if (at->path().extension() == suffix) files.push_back(at->path());
+    std::error_code ignored;  // a pipe would be waited for without end
+    if (at->path().extension() == suffix && at->is_regular_file(ignored)) files.push_back(at->path());
   }
   std::sort(files.begin(), files.end(),
             [](const fs::path& a, const fs::path& b) { return a.filename() > b.filename(); });
   return files;
+}
+
+// Any text as the name of a file. Different texts have different names.
+std::string FileName(const std::string& text) {
+  constexpr size_t kMost = 200;  // a file system takes 255 bytes
+  std::string name;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '_' || (c == '.' && !name.empty());
+    name += plain ? std::string(1, c) : absl::StrCat("%", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+  }
+  if (name.size() > kMost) name = absl::StrCat(name.substr(0, kMost - 33), "-", codecs::Hex(codecs::HashBytes(text)));
+  return name.empty() ? "%" : name;
+}
+
+std::string NameOf(const TopicPartition& partition) {
+  return partition.topic + "-" + std::to_string(partition.partition);
 }
 
 }  // namespace
@@ -92,20 +111,20 @@ struct LocalSnapshots::Writing {
   }
 };
 
-LocalSnapshots::LocalSnapshots(std::string directory, SnapshotListener* listener,
-                               std::shared_ptr<spdlog::logger> logger, size_t max_bytes)
-    : directory_(std::move(directory)), listener_(listener), logger_(std::move(logger)), max_bytes_(max_bytes) {}
+LocalSnapshots::LocalSnapshots(Options options, SnapshotListener* listener, std::shared_ptr<spdlog::logger> logger)
+    : options_(std::move(options)), listener_(listener), logger_(std::move(logger)) {}
 
 LocalSnapshots::~LocalSnapshots() { Stop(); }
 
 absl::Status LocalSnapshots::Start() {
+  const std::string& directory = options_.directory;
   std::error_code error;
-  fs::create_directories(directory_, error);
+  fs::create_directories(directory, error);
   if (error)
-    return absl::FailedPreconditionError(absl::StrCat("state.dir ", directory_, " cannot be made: ", error.message()));
-  if (access(directory_.c_str(), W_OK | X_OK) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat("state.dir ", directory, " cannot be made: ", error.message()));
+  if (access(directory.c_str(), W_OK | X_OK) != 0) {
     return absl::FailedPreconditionError(
-        absl::StrCat("state.dir ", directory_, " cannot be written: ", std::strerror(errno)));
+        absl::StrCat("state.dir ", directory, " cannot be written: ", std::strerror(errno)));
   }
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "snapshots");
@@ -143,8 +162,23 @@ void LocalSnapshots::Run() {
   }
 }
 
-std::string LocalSnapshots::FolderOf(const TopicPartition& partition) const {
-  return directory_ + "/" + partition.topic + "-" + std::to_string(partition.partition);
+std::string LocalSnapshots::FolderOf(const TopicPartition& partition, const std::string& cluster_id) const {
+  return absl::StrCat(options_.directory, "/", FileName(options_.group), "/", FileName(cluster_id), "/",
+                      NameOf(partition));
+}
+
+std::vector<std::string> LocalSnapshots::OtherFoldersOf(const TopicPartition& partition,
+                                                        const std::string& cluster_id) const {
+  const std::string name = NameOf(partition);
+  std::vector<std::string> folders;
+  std::error_code error;
+  for (fs::directory_iterator at(options_.directory + "/" + FileName(options_.group), error), end; !error && at != end;
+       at.increment(error)) {
+    if (at->path().filename() != FileName(cluster_id)) folders.push_back(at->path().string() + "/" + name);
+  }
+  std::sort(folders.begin(), folders.end());
+  folders.push_back(options_.directory + "/" + name);
+  return folders;
 }
 
 void LocalSnapshots::Load(const TopicPartition& partition, Tenure tenure, const std::string& cluster_id,
@@ -156,7 +190,12 @@ void LocalSnapshots::Load(const TopicPartition& partition, Tenure tenure, const 
 
 absl::StatusOr<Snapshot> LocalSnapshots::LoadNewest(const TopicPartition& partition, const std::string& cluster_id,
                                                     int64_t log_epoch, const Position& before) {
-  for (const fs::path& path : FilesOf(FolderOf(partition), kSuffix)) {
+  const std::string own = FolderOf(partition, cluster_id);
+  std::vector<fs::path> files = FilesOf(own, kSuffix);
+  for (const std::string& folder : OtherFoldersOf(partition, cluster_id)) {
+    for (fs::path& path : FilesOf(folder, kSuffix)) files.push_back(std::move(path));
+  }
+  for (const fs::path& path : files) {
     const auto skip = [&](const std::string& why) {
       logger_->warn("{}: snapshot {} is passed over: {}", ToString(partition), path.string(), why);
     };
@@ -166,19 +205,23 @@ absl::StatusOr<Snapshot> LocalSnapshots::LoadNewest(const TopicPartition& partit
       skip(std::string(identity.status().message()));
     } else if (identity->position >= before) {
       continue;  // asked for an older one
-    } else if (identity->partition != partition || identity->cluster_id != cluster_id) {
-      skip(absl::StrCat("it is of ", ToString(identity->partition), " of cluster ", identity->cluster_id));
-    } else if (identity->log_epoch != log_epoch) {
-      skip(absl::StrCat("it is of epoch ", identity->log_epoch, " of the log, which has ", log_epoch, " now"));
+    } else if (const absl::Status of = CheckSnapshotIsOf(*identity, partition, cluster_id, log_epoch); !of.ok()) {
+      skip(std::string(of.message()));
     } else {
       const auto kept = ReadFile(path, SIZE_MAX);
       absl::StatusOr<Snapshot> snapshot =
-          kept.ok() ? DecodeSnapshot(*kept, max_bytes_) : absl::StatusOr<Snapshot>(kept.status());
+          kept.ok() ? DecodeSnapshot(*kept, options_.max_bytes) : absl::StatusOr<Snapshot>(kept.status());
+      if (snapshot.ok() && path.parent_path() != own) {
+        logger_->info(
+            "{}: snapshot {} is of an earlier version, which did not tell groups apart. New ones of group {} go to {}; "
+            "once they are there, and no other group uses {}, it can be deleted",
+            ToString(partition), path.string(), options_.group, own, path.parent_path().string());
+      }
       if (snapshot.ok()) return snapshot;
       skip(std::string(snapshot.status().message()));
     }
   }
-  return absl::NotFoundError("there is no snapshot in " + FolderOf(partition));
+  return absl::NotFoundError("there is no snapshot in " + own);
 }
 
 void LocalSnapshots::Begin(Tenure tenure, uint64_t save, const SnapshotIdentity& identity) {
@@ -192,7 +235,7 @@ void LocalSnapshots::Begin(Tenure tenure, uint64_t save, const SnapshotIdentity&
 }
 
 absl::Status LocalSnapshots::Open(Writing* writing) {
-  const std::string folder = FolderOf(writing->identity.partition);
+  const std::string folder = FolderOf(writing->identity.partition, writing->identity.cluster_id);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return absl::UnavailableError(absl::StrCat("making ", folder, ": ", error.message()));
@@ -236,7 +279,7 @@ absl::Status LocalSnapshots::Close(Writing* writing) {
   if (rename(unfinished.c_str(), writing->path.c_str()) != 0) return Failed("renaming", unfinished);
   close(writing->fd);
   writing->fd = -1;
-  const std::string folder = FolderOf(writing->identity.partition);
+  const std::string folder = FolderOf(writing->identity.partition, writing->identity.cluster_id);
   if (absl::Status synced = SyncDirectory(folder); !synced.ok()) return synced;
   RemoveOld(folder);
   return absl::OkStatus();

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "ingest/snapshot_file.h"
@@ -18,14 +19,20 @@
 
 namespace runledger::ingest {
 
-// Snapshots in a directory: state.dir/<topic>-<partition>/<epoch>-<offset>.snapshot, the two newest of each partition.
-// A file is written under another name, synced, renamed, and its directory synced, so a name stands for a whole
+// Snapshots in a directory: state.dir/<group>/<cluster>/<topic>-<partition>/<epoch>-<offset>.snapshot, the two newest
+// of each partition. So groups, and clusters, may share a directory. Earlier versions knew neither and wrote into
+// state.dir/<topic>-<partition>: these are read where there is no newer one, and named; nothing is written or deleted
+// there. A file is written under another name, synced, renamed, and its directory synced, so a name stands for a whole
 // snapshot or for what a crash left, which the checksum tells. One thread of its own does all reading and writing.
 class LocalSnapshots : public SnapshotStore {
  public:
-  // `listener` must outlive the store. `max_bytes`: largest state that is read back.
-  LocalSnapshots(std::string directory, SnapshotListener* listener, std::shared_ptr<spdlog::logger> logger,
-                 size_t max_bytes = size_t{16} << 30);
+  struct Options {
+    std::string directory;                // state.dir
+    std::string group;                    // log.group
+    size_t max_bytes = size_t{16} << 30;  // largest state that is read back
+  };
+  // `listener` must outlive the store.
+  LocalSnapshots(Options options, SnapshotListener* listener, std::shared_ptr<spdlog::logger> logger);
   ~LocalSnapshots() override;
 
   // Makes the directory and starts the thread. Not OK: it cannot be written, and why.
@@ -45,17 +52,18 @@ class LocalSnapshots : public SnapshotStore {
 
   void Post(std::function<void()> task);
   void Run();
-  std::string FolderOf(const TopicPartition& partition) const;
+  std::string FolderOf(const TopicPartition& partition, const std::string& cluster_id) const;
+  // Where else snapshots of the partition may be: of the group in other clusters, and of earlier versions.
+  std::vector<std::string> OtherFoldersOf(const TopicPartition& partition, const std::string& cluster_id) const;
   absl::StatusOr<Snapshot> LoadNewest(const TopicPartition& partition, const std::string& cluster_id, int64_t log_epoch,
                                       const Position& before);
   absl::Status Open(Writing* writing);
   absl::Status Close(Writing* writing);
   void RemoveOld(const std::string& folder);
 
-  const std::string directory_;
+  const Options options_;
   SnapshotListener* const listener_;
   const std::shared_ptr<spdlog::logger> logger_;
-  const size_t max_bytes_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

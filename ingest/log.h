@@ -34,6 +34,7 @@ struct OutgoingRecord {
   std::optional<std::string> key;
   std::optional<std::string> value;
   std::vector<std::pair<std::string, std::string>> headers;
+  int64_t timestamp_ms = 0;  // 0: the time at which it is sent
 };
 
 // Who reads: the reader that folding follows, which serves rows too while these keep up, or the one that rows have of
@@ -69,6 +70,7 @@ struct Assignment {
   int64_t log_end = kafka::kOffsetUnknown;
   std::string cluster_id;
   int32_t partition_count = 0;  // of the topic; 0: not known
+  bool group_is_new = true;     // nothing was ever committed for this topic: log.start holds
 };
 
 }  // namespace runledger::ingest

@@ -45,9 +45,9 @@ class ExpectedRecords {
     }
     return offset;
   }
-  // The record before `offset` is gone. True if it was to be compared.
-  bool Forget(int64_t offset) {
-    return std::erase_if(expected_, [&](const RecordBefore& before) { return before.position.offset == offset; }) > 0;
+  // The record before `offset` is gone: nothing can be compared with it.
+  void Forget(int64_t offset) {
+    std::erase_if(expected_, [&](const RecordBefore& before) { return before.position.offset == offset; });
   }
   // True while the position at `offset` has not been compared.
   bool Waits(int64_t offset) const {
@@ -77,29 +77,39 @@ class ExpectedRecords {
   std::vector<RecordBefore> expected_;
 };
 
-// The records before the positions that may be committed next: a position goes into a commit together with what its
-// successor needs to know the log again. Bounded; the oldest go first. One thread.
+// A position that may be committed, and what its successor needs: to know the log again, and to count the rows of a
+// stream.
+struct Committable {
+  RecordBefore before;
+  int64_t good_events = 0;  // from where the row cursor started up to the position
+
+  const Position& position() const { return before.position; }
+};
+
+// The positions that may be committed next. Bounded: beyond that the oldest go, and the commit waits for one that is
+// known. One thread.
 class CommittablePositions {
  public:
-  void Note(RecordBefore before) {
-    if (!positions_.empty() && positions_.back().position == before.position) return;
-    positions_.push_back(std::move(before));
+  void Clear() { positions_.clear(); }
+  void Note(Committable committable) {
+    if (!positions_.empty() && positions_.back().position() == committable.position()) return;
+    positions_.push_back(std::move(committable));
     if (positions_.size() > kMost) positions_.pop_front();
   }
-  // The last known one at or before `acked`; without any, `acked` itself, of which nothing is known.
-  RecordBefore Last(const Position& acked) const {
+  // The last known one at or before `acked`, if there is any.
+  std::optional<Committable> Last(const Position& acked) const {
     for (auto at = positions_.rbegin(); at != positions_.rend(); ++at) {
-      if (at->position <= acked) return *at;
+      if (at->position() <= acked) return *at;
     }
-    return {acked, -1, ""};
+    return std::nullopt;
   }
   void ForgetBefore(const Position& position) {
-    while (!positions_.empty() && positions_.front().position < position) positions_.pop_front();
+    while (!positions_.empty() && positions_.front().position() < position) positions_.pop_front();
   }
 
  private:
   static constexpr size_t kMost = 1'024;
-  std::deque<RecordBefore> positions_;
+  std::deque<Committable> positions_;
 };
 
 }  // namespace runledger::ingest

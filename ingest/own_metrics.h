@@ -33,7 +33,13 @@ class OwnMetrics {
   Counters& warehouse_retries;
   Gauges& warehouse_circuit_open;
   Histograms& warehouse_append_duration;
+  Gauges& clock_unknown;
   Counters& state_lost;  // topic, partition
+  Gauges& spool_events;
+  Gauges& spool_bytes;
+  Counters& spool_sent;
+  Gauges& config_reload_successful;
+  Gauges& config_reload_time;
   Gauges& ready;
   Gauges& build_info;
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "aggregators/shard.h"
+#include "ingest/fleet.h"
 #include "ingest/position.h"
 
 namespace runledger::ingest {
@@ -37,10 +38,37 @@ struct Problem {
 
 // The subject of what is wrong with the connection to the log.
 inline constexpr char kLogProblem[] = "log";
+// The subject of what the warehouse says of itself.
+inline constexpr char kWarehouseProblem[] = "warehouse";
+// The subject of what is wrong with the clocks of this machine or of brokers.
+inline constexpr char kClockProblem[] = "clock";
+// The subject of what is wrong with the configuration as it was read last.
+inline constexpr char kConfigProblem[] = "configuration";
 
 // The partitions that this process owns right now, and what is wrong with it. Any thread; nothing on the hot path.
+//
+// They are here only while the group is certain to count this process among its members. That ends at a time, not with
+// an event: a process that was stopped or cut off looks at the clock before any of its threads has heard that it was
+// given up, and shows nothing that another one may own by now.
 class PartitionDirectory {
  public:
+  // `mono_us` tells CLOCK_BOOTTIME and must be callable until the directory is gone. Until `until_us` the group does
+  // not give this process up. Without a call it never does.
+  void SetContact(std::function<int64_t()> mono_us, int64_t until_us) {
+    const std::lock_guard lock(mutex_);
+    contact_clock_ = std::move(mono_us);
+    contact_until_us_ = until_us;
+  }
+  // Never earlier than before.
+  void ExtendContact(int64_t until_us) {
+    const std::lock_guard lock(mutex_);
+    contact_until_us_ = std::max(contact_until_us_, until_us);
+  }
+  bool InContact() const {
+    const std::lock_guard lock(mutex_);
+    return InContactLocked();
+  }
+
   void Add(PartitionView view) {
     const std::lock_guard lock(mutex_);
     views_[view.partition] = view;
@@ -54,12 +82,24 @@ class PartitionDirectory {
     views_.erase(partition);
     problems_.erase(ToString(partition));
   }
-  // Sorted by topic and partition.
+  // Sorted by topic and partition; none without contact.
   std::vector<PartitionView> List() const {
     const std::lock_guard lock(mutex_);
     std::vector<PartitionView> views;
+    if (!InContactLocked()) return views;
     for (const auto& [partition, view] : views_) views.push_back(view);
     return views;
+  }
+
+  // Who has the other partitions; nullptr: not known (yet, or any more). What it is given must outlive whatever asks:
+  // the HTTP server stops first.
+  void SetFleet(Fleet* fleet) {
+    const std::lock_guard lock(mutex_);
+    fleet_ = fleet;
+  }
+  Fleet* fleet() const {
+    const std::lock_guard lock(mutex_);
+    return fleet_;
   }
 
   // An empty text: it is well again.
@@ -88,18 +128,24 @@ class PartitionDirectory {
     const std::lock_guard lock(mutex_);
     return assigned_;
   }
-  // Restored: the group has answered, and every partition owned shows its series again.
+  // Restored: the group has answered and counts on this process, and every partition owned shows its series again.
   bool Ready() const {
     const std::lock_guard lock(mutex_);  // over both: what is assigned comes and goes together with its views
-    return assigned_ && std::all_of(views_.begin(), views_.end(),
-                                    [](const auto& entry) { return entry.second.shard->Read()->positions.shown; });
+    return assigned_ && InContactLocked() && std::all_of(views_.begin(), views_.end(), [](const auto& entry) {
+             return entry.second.shard->Read()->positions.shown;
+           });
   }
 
  private:
+  bool InContactLocked() const { return contact_clock_ == nullptr || contact_clock_() <= contact_until_us_; }
+
   mutable std::mutex mutex_;
+  std::function<int64_t()> contact_clock_;  // empty: contact is for ever
+  int64_t contact_until_us_ = 0;            // CLOCK_BOOTTIME
   std::map<TopicPartition, PartitionView> views_;
   std::map<std::string, std::string> problems_;
   bool assigned_ = false;
+  Fleet* fleet_ = nullptr;
 };
 
 }  // namespace runledger::ingest

@@ -7,37 +7,18 @@
 namespace runledger::ingest {
 namespace {
 
-constexpr int kPollMs = 10;
-constexpr int kAnswerMs = 10'000;  // of the group coordinator, at assignment
-constexpr auto kAskAgain = std::chrono::milliseconds(500);
-constexpr auto kAssignPatience = std::chrono::seconds(120);
-
-Moment Deadline(const Clock& clock, int64_t in_us) {
-  Moment moment = clock.Now();
-  moment.mono_us += in_us;
-  return moment;
-}
-
-// Lets Worker's bounded questions reach one shard.
-class WorkerMailbox : public ShardMailbox {
- public:
-  WorkerMailbox(Worker* worker, TopicPartition partition, Tenure tenure)
-      : worker_(worker), partition_(std::move(partition)), tenure_(tenure) {}
-  bool Ask(std::function<void(const aggregators::Shard&)> question) override {
-    return worker_->Ask([worker = worker_, partition = partition_, tenure = tenure_, question = std::move(question)] {
-      if (const Delivery* delivery = worker->Find(partition, tenure)) question(delivery->shard());
-    });
-  }
-
- private:
-  Worker* worker_;
-  TopicPartition partition_;
-  Tenure tenure_;
-};
+// What a reader fetches ahead of one partition; librdkafka's own 64 MiB, for each partition and each of two readers,
+// would be more than all else that a partition takes. While all queues are full its thread sleeps for up to a second:
+// with 4 MiB a backlog is read a fifth slower, with 16 MiB hardly faster.
+constexpr const char* kFetchAheadKb = "8192";
 
 }  // namespace
 
-Pipeline::Pipeline(PipelineOptions options, Parts parts) : options_(std::move(options)), parts_(std::move(parts)) {}
+Pipeline::Pipeline(PipelineOptions options, Parts parts)
+    : options_(std::move(options)),
+      parts_(std::move(parts)),
+      policies_{parts_.policies, parts_.workflows},
+      anchored_(options_.delivery.clock_step_us) {}
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(PipelineOptions options, Parts parts) {
   auto pipeline = std::unique_ptr<Pipeline>(new Pipeline(std::move(options), std::move(parts)));
@@ -45,6 +26,7 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(PipelineOptions optio
   auto created = kafka::Consumer::Create(pipeline->ConsumerSettings(), pipeline.get(), pipeline->LogTo("consumer"));
   if (!created.ok()) return created.status();
   pipeline->consumer_ = std::move(*created);
+  pipeline->session_timeout_us_ = pipeline->consumer_->session_timeout_ms() * int64_t{1'000};
 
   // Settings that only a consumer knows would be refused here.
   kafka::Settings producer = kafka::ConnectionSettings(o.brokers, o.librdkafka);
@@ -75,8 +57,8 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(PipelineOptions optio
 
 Pipeline::~Pipeline() { Stop(); }
 
-kafka::LogCallback Pipeline::LogTo(const char* client) const {
-  return [logger = parts_.logger, client](int level, std::string_view facility, std::string_view text) {
+kafka::LogCallback LogCallbackTo(std::shared_ptr<spdlog::logger> logger, const char* client) {
+  return [logger = std::move(logger), client](int level, std::string_view facility, std::string_view text) {
     const auto severity = level <= 3   ? spdlog::level::err
                           : level == 4 ? spdlog::level::warn
                           : level <= 6 ? spdlog::level::info
@@ -87,6 +69,7 @@ kafka::LogCallback Pipeline::LogTo(const char* client) const {
 
 kafka::Settings Pipeline::ConsumerSettings() const {
   kafka::Settings settings = options_.librdkafka;
+  settings.emplace("queued.max.messages.kbytes", kFetchAheadKb);
   settings["bootstrap.servers"] = options_.brokers;
   settings["group.id"] = options_.group;
   if (!options_.instance_id.empty()) settings["group.instance.id"] = options_.instance_id;
@@ -94,6 +77,8 @@ kafka::Settings Pipeline::ConsumerSettings() const {
 }
 
 absl::Status Pipeline::Start(RowSink* sink, SnapshotStore* snapshots) {
+  parts_.directory->SetFleet(this);
+  parts_.directory->SetContact([clock = parts_.clock] { return clock->Now().mono_us; }, 0);
   sink_ = sink;
   snapshots_ = snapshots;
   for (int i = 0; i < std::max(options_.workers, 1); ++i) {
@@ -105,10 +90,14 @@ absl::Status Pipeline::Start(RowSink* sink, SnapshotStore* snapshots) {
   producer_thread_ = std::thread([this] { RunProducer(); });
   contact_thread_ = std::thread([this] { RunContact(); });
   group_thread_ = std::thread([this] { RunGroup(); });
+  pthread_setname_np(producer_thread_.native_handle(), "producer");
+  pthread_setname_np(contact_thread_.native_handle(), "contact");
+  pthread_setname_np(group_thread_.native_handle(), "group");
   return absl::OkStatus();
 }
 
 void Pipeline::Stop() {
+  parts_.directory->SetFleet(nullptr);
   stop_group_.store(true, std::memory_order_relaxed);
   group_wake_.notify_all();
   if (group_thread_.joinable()) group_thread_.join();
@@ -158,145 +147,25 @@ void Pipeline::ToDelivery(const TopicPartition& partition, Tenure tenure,
   });
 }
 
-// ---- The group thread.
-
-void Pipeline::PostToGroup(std::function<void()> task) {
-  {
-    const std::lock_guard lock(group_mutex_);
-    group_tasks_.push_back(std::move(task));
-  }
-  group_wake_.notify_one();
+Pipeline::Policies Pipeline::PoliciesNow() const {
+  const std::lock_guard lock(policies_mutex_);
+  return policies_;
 }
 
-void Pipeline::RunGroupTasks(int timeout_ms) {
-  std::vector<std::function<void()>> tasks;
+// Shards that are made from here on have them; those that are there are told.
+void Pipeline::SetPolicies(std::shared_ptr<const aggregators::JobPolicies> policies,
+                           std::shared_ptr<const aggregators::WorkflowPolicies> workflows) {
   {
-    std::unique_lock lock(group_mutex_);
-    if (timeout_ms > 0)
-      group_wake_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [this] { return !group_tasks_.empty(); });
-    tasks.swap(group_tasks_);
+    const std::lock_guard lock(policies_mutex_);
+    policies_ = {policies, workflows};
   }
-  for (auto& task : tasks) task();
-}
-
-void Pipeline::RunGroup() {
-  while (!stop_group_.load(std::memory_order_relaxed)) {
-    consumer_->Poll(kPollMs);
-    RunGroupTasks(0);
-    if (rows_reader_ != nullptr) rows_reader_->Poll();
-  }
-  consumer_->Close();  // OnRevoked from within
-}
-
-void Pipeline::OnAssigned(const std::vector<TopicPartition>& partitions) {
-  if (partitions.empty()) {
-    parts_.directory->SetAssigned(true);
-    SetLogProblem("");
-    if (absl::Status status = consumer_->Assign({}); !status.ok())
-      parts_.logger->error("group: {}", std::string(status.message()));
-    return;
-  }
-  // The coordinator has just answered, so it is there; patience is for the moment between two of its lives. Without an
-  // answer nothing may begin: an offset that is not known is not one that was never committed.
-  auto committed = consumer_->Committed(partitions, kAnswerMs);
-  while (!committed.ok() && !stop_group_.load(std::memory_order_relaxed)) {
-    SetLogProblem("the group's committed offsets cannot be read: " + std::string(committed.status().message()));
-    std::this_thread::sleep_for(kAskAgain);
-    committed = consumer_->Committed(partitions, kAnswerMs);
-  }
-  if (!committed.ok()) {  // asked to stop meanwhile: the group gets its answer, and nothing is read
-    if (absl::Status status = consumer_->Assign({}); !status.ok())
-      parts_.logger->error("group: {}", std::string(status.message()));
-    return;
-  }
-  if (cluster_id_.empty()) cluster_id_ = consumer_->ClusterId(kLeaderTimeoutMs);
-  std::map<TopicPartition, Assignment> assignments;
-  for (const TopicPartition& partition : partitions) {
-    Assignment& assignment = assignments[partition];
-    assignment.partition = partition;
-    assignment.tenure = next_tenure_++;
-    assignment.cluster_id = cluster_id_;
-    int32_t& count = partition_counts_[partition.topic];
-    if (count == 0) count = consumer_->PartitionCount(partition.topic, kLeaderTimeoutMs).value_or(0);
-    assignment.partition_count = count;
-  }
-  for (const kafka::PartitionOffset& start : consumer_->StartOffsets(partitions, kLeaderTimeoutMs))
-    assignments[start.partition].log_start = start.offset;
-  for (const kafka::PartitionOffset& end : consumer_->EndOffsets(partitions, kLeaderTimeoutMs))
-    assignments[end.partition].log_end = end.offset;
-  for (const kafka::CommittedOffset& offset : *committed) {
-    if (offset.offset < 0) continue;
-    Assignment& assignment = assignments[offset.partition];
-    auto metadata = CommitMetadata::Decode(offset.metadata);
-    if (metadata.ok()) {
-      assignment.metadata = *metadata;
-    } else {
-      parts_.logger->error("{}: {}", ToString(offset.partition), std::string(metadata.status().message()));
-    }
-    assignment.committed = Position{offset.offset, assignment.metadata.index};
-  }
-  for (const auto& [partition, assignment] : assignments) Take(partition, assignment);
-  parts_.directory->SetAssigned(true);  // only now: it is ready once all that was taken is restored
-  SetLogProblem("");
-
-  // Each delivery says where it wants to read from; then all of them start.
-  const auto give_up = std::chrono::steady_clock::now() + kAssignPatience;
-  const auto all_know = [&] {
-    const std::lock_guard lock(owned_mutex_);
-    return std::all_of(partitions.begin(), partitions.end(),
-                       [&](const TopicPartition& p) { return owned_[p].start_offset != kafka::kOffsetUnknown; });
-  };
-  while (!all_know() && std::chrono::steady_clock::now() < give_up) RunGroupTasks(kPollMs);
-  std::vector<kafka::PartitionOffset> starts;
+  std::map<TopicPartition, Tenure> owned;
   {
     const std::lock_guard lock(owned_mutex_);
-    for (const TopicPartition& partition : partitions) {
-      Owned& owned = owned_[partition];
-      owned.started = true;
-      starts.push_back(
-          {partition, owned.start_offset != kafka::kOffsetUnknown ? owned.start_offset : kafka::kOffsetBeginning});
-    }
+    for (const auto& [partition, one] : owned_) owned.emplace(partition, one.tenure);
   }
-  for (const TopicPartition& partition : partitions) {
-    const std::lock_guard lock(owned_mutex_);
-    GiveQueue(owned_[partition], partition, Reader::kFold, consumer_->OpenQueue(partition));
-  }
-  if (absl::Status status = consumer_->Assign(starts); !status.ok())
-    parts_.logger->error("group: {}", std::string(status.message()));
-  for (const kafka::PartitionOffset& start : starts) {
-    parts_.logger->info("{}: taken, reading from offset {}", ToString(start.partition), start.offset);
-  }
-  {
-    const std::lock_guard lock(contact_mutex_);
-    contact_now_ = true;
-  }
-  contact_wake_.notify_all();
-}
-
-// Makes the shard and the delivery of a partition and gives them to a worker.
-void Pipeline::Take(const TopicPartition& partition, Assignment assignment) {
-  const TopicOptions& topic = TopicOf(partition.topic);
-  const Tenure tenure = assignment.tenure;
-  Worker* worker = LeastLoaded();
-  {
-    const std::lock_guard lock(owned_mutex_);
-    owned_[partition] = Owned{tenure, worker};
-  }
-  DeliveryOptions options = options_.delivery;
-  options.framing = topic.framing;
-  options.keyed_by_job = topic.keyed_by_job;
-  options.partitioner = topic.partitioner;
-  const auto make_shard = [this] { return std::make_shared<aggregators::Shard>(options_.shard, parts_.policies); };
-  auto delivery = std::make_unique<Delivery>(
-      options, Delivery::Parts{this, sink_, snapshots_, parts_.encoder.get(), this, make_shard}, std::move(assignment));
-  parts_.directory->Add(
-      {partition, delivery->shared_shard(), std::make_shared<WorkerMailbox>(worker, partition, tenure)});
-  auto box = std::make_shared<std::unique_ptr<Delivery>>(std::move(delivery));
-  worker->Post([worker, box, topic = partition.topic] {
-    Delivery* made = box->get();
-    worker->Add(std::move(*box), topic);
-    made->OnAssigned(worker->Now());
-  });
+  for (const auto& [partition, tenure] : owned)
+    ToDelivery(partition, tenure, [=](Delivery& d, const Moment&) { d.OnPolicies(policies, workflows); });
 }
 
 void Pipeline::StartReading(const TopicPartition& partition, Tenure tenure, Reader reader, int64_t offset) {
@@ -390,12 +259,19 @@ void Pipeline::Commit(const TopicPartition& partition, Tenure tenure, uint64_t c
                       const CommitMetadata& metadata) {
   auto text = metadata.Encode();
   PostToGroup([this, partition, tenure, commit, offset = position.offset, text = std::move(text)] {
+    if (!FindOwned(partition, tenure)) return;  // given up since: its next owner's word counts now
     absl::Status status = text.status();
     const uint64_t tag = next_tag_++;
     if (status.ok()) {
-      commits_[tag] = {partition, tenure, commit};
-      status = consumer_->Commit({{partition, offset, *text}}, tag);
-      if (status.ok()) return;  // answered by OnCommitted
+      const kafka::CommittedOffset what{partition, offset, *text};
+      commits_[tag] = {partition, tenure, commit, parts_.clock->Now().mono_us, what};
+      status = consumer_->Commit({what}, tag);
+      if (status.ok()) {  // answered by OnCommitted
+        const std::lock_guard lock(owned_mutex_);
+        if (const auto at = owned_.find(partition); at != owned_.end() && at->second.tenure == tenure)
+          ++at->second.commits_in_flight;
+        return;
+      }
       commits_.erase(tag);
     }
     ToDelivery(partition, tenure,
@@ -408,6 +284,21 @@ void Pipeline::OnCommitted(uint64_t tag, const absl::Status& status) {
   if (found == commits_.end()) return;
   const CommitTag commit = found->second;
   commits_.erase(found);
+  {
+    const std::lock_guard lock(owned_mutex_);
+    if (const auto at = owned_.find(commit.partition); at != owned_.end() && at->second.tenure == commit.tenure) {
+      --at->second.commits_in_flight;
+      if (status.ok()) at->second.accepted = commit.what;
+    }
+  }
+  if (status.ok()) {
+    NoteContact(commit.sent_us);
+    keep_contact_at_us_ = std::max(keep_contact_at_us_, commit.sent_us + session_timeout_us_ / 3);
+  }
+  if (commit.commit == 0) {
+    keeping_contact_ = false;
+    return;
+  }
   if (!status.ok()) parts_.logger->warn("{}: {}", ToString(commit.partition), std::string(status.message()));
   ToDelivery(commit.partition, commit.tenure,
              [id = commit.commit, status](Delivery& d, const Moment& now) { d.OnCommitted(id, status, now); });
@@ -419,70 +310,6 @@ void Pipeline::Release(const TopicPartition& partition, Tenure tenure) {
     const auto at = owned_.find(partition);
     if (at != owned_.end() && at->second.tenure == tenure) at->second.released = true;
   });
-}
-
-void Pipeline::OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) {
-  if (lost && !fatal_) {
-    std::string why;
-    {
-      const std::lock_guard lock(log_problem_mutex_);
-      if (!last_error_.empty()) why = " (" + last_error_ + ")";
-    }
-    parts_.directory->SetAssigned(false);  // what this process owns, it learns when the group answers again
-    SetLogProblem("the consumer group has heard nothing of this instance for session.timeout.ms" + why +
-                  ": its partitions are given up, it joins again as soon as it can");
-  }
-  GiveUp(partitions, lost);
-}
-
-void Pipeline::GiveUp(const std::vector<TopicPartition>& partitions, bool lost) {
-  const Moment deadline = Deadline(*parts_.clock, options_.revoke_timeout_us);
-  std::map<TopicPartition, Owned> going;
-  {
-    const std::lock_guard lock(owned_mutex_);
-    for (const TopicPartition& partition : partitions) {
-      if (const auto at = owned_.find(partition); at != owned_.end()) going.insert(*at);
-    }
-  }
-  for (const auto& [partition, owned] : going) {
-    ToDelivery(partition, owned.tenure, [lost, deadline](Delivery& d, const Moment& now) {
-      if (lost) {
-        d.OnLost();
-      } else {
-        d.OnRevoke(now, deadline.mono_us);
-      }
-    });
-  }
-  // Stop, drain within the bound, commit: the deliveries do it, this thread carries their commits.
-  const auto all_released = [&] {
-    const std::lock_guard lock(owned_mutex_);
-    return std::all_of(going.begin(), going.end(), [&](const auto& entry) { return owned_[entry.first].released; });
-  };
-  while (!all_released() && parts_.clock->Now().mono_us < deadline.mono_us + 1'000'000) {
-    consumer_->ServeCommits(kPollMs);
-    RunGroupTasks(kPollMs);
-  }
-  for (const auto& [partition, owned] : going) {
-    parts_.directory->Remove(partition);  // its series go before anybody else can show them
-    StopRowsReader(partition, owned.tenure);
-    DropFromWorker(partition, owned);
-    const std::lock_guard lock(owned_mutex_);
-    owned_.erase(partition);
-  }
-  if (absl::Status status = consumer_->Unassign(partitions); !status.ok())
-    parts_.logger->error("group: {}", std::string(status.message()));
-  for (const auto& [partition, owned] : going) {
-    parts_.logger->info("{}: {}", ToString(partition), lost ? "lost to another member" : "given back");
-  }
-}
-
-void Pipeline::DropFromWorker(const TopicPartition& partition, const Owned& owned) {
-  std::promise<void> gone;
-  owned.worker->Post([&] {
-    owned.worker->Remove(partition, owned.tenure);
-    gone.set_value();
-  });
-  gone.get_future().wait();
 }
 
 void Pipeline::OnProblem(const TopicPartition& partition, const std::string& text) {
@@ -518,8 +345,24 @@ void Pipeline::OnSnapshotSaved(const TopicPartition& partition, Tenure tenure, u
              [save, saved = std::move(saved)](Delivery& d, const Moment& now) { d.OnSnapshotSaved(save, saved, now); });
 }
 
+void Pipeline::OnCircuit(const TopicPartition& partition, bool open) {
+  const std::lock_guard lock(circuits_mutex_);
+  if (open) {
+    open_circuits_.insert(partition);
+  } else {
+    open_circuits_.erase(partition);
+  }
+}
+
 void Pipeline::OnShardReplaced(const TopicPartition& partition, std::shared_ptr<aggregators::Shard> shard) {
   parts_.directory->Replace(partition, std::move(shard));
+}
+
+void Pipeline::OnWarehouseBegunAnew(const TopicPartition& partition, const Position& committed) {
+  parts_.logger->warn(
+      "{}: the warehouse has never had rows of this partition, and the group has committed them up to offset {}: "
+      "those before it are in another warehouse, or its file was deleted. Rows go on from there",
+      ToString(partition), ToString(committed));
 }
 
 void Pipeline::OnStateLost(const TopicPartition& partition) {
@@ -542,6 +385,7 @@ void Pipeline::Produce(const TopicPartition& on_behalf_of, Tenure tenure, uint64
   kafka::OutgoingMessage out;
   out.topic = record.topic;
   out.partition = record.partition;
+  out.timestamp_ms = record.timestamp_ms;
   if (record.key) out.key = *record.key;
   if (record.value) out.value = *record.value;
   for (const auto& [name, value] : record.headers) out.headers.push_back({name, value});

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "codecs/hash.h"
-
 namespace runledger::ingest {
 namespace {
 
@@ -34,10 +32,16 @@ RowCursor::RowCursor(const RowOptions& options, TopicPartition partition, Tenure
       log_epoch_(log_epoch),
       encoder_(encoder),
       log_(log),
-      sink_(sink) {}
+      sink_(sink),
+      circuit_({.refused_percent = options.refused_percent,
+                .retry_us = options.retry_us,
+                .retry_max_us = options.retry_max_us},
+               ToString(partition_)) {}
 
 void RowCursor::Start(const Position& committed) {
   next_ = committed;
+  good_events_ = 0;
+  events_before_written_.reset();
   open_.reset();
   submissions_.clear();
   letters_.clear();
@@ -46,22 +50,24 @@ void RowCursor::Start(const Position& committed) {
 }
 
 // Rows that were made before the warehouse said how far it is, and are in it already, go.
-void RowCursor::Opened(std::optional<Position> written, int64_t rows_to_skip) {
+void RowCursor::Opened(std::optional<Position> written, int64_t written_events) {
   written_ = written.value_or(Position{});
-  rows_to_skip_ = rows_to_skip;
-  stopped_ = absl::OkStatus();
+  written_events_ = written_events;
+  events_before_written_.reset();
+  circuit_.Close();
   CloseBatch();
   for (auto at = submissions_.begin(); at != submissions_.end();) {
     const RowBatch& rows = *at->rows;
     auto kept = std::make_shared<RowBatch>(partition_, log_epoch_, std::max(rows.from(), *written_));
+    int64_t gone = 0;
     for (size_t i = 0; i < rows.size(); ++i) {
       const RowBatch::Row row = rows[i];
-      if (row.position < *written_) continue;
-      if (rows_to_skip_ > 0) {
-        --rows_to_skip_;
-        continue;
+      if (row.position < *written_ || at->first_event + static_cast<int64_t>(i) < written_events_) {
+        ++gone;
+      } else {
+        if (row.position >= *written_) NoteEventsBeforeWritten(at->first_event + static_cast<int64_t>(i));
+        CopyRow(rows, i, row.refused, kept.get());
       }
-      CopyRow(rows, i, row.refused, kept.get());
     }
     kept->ExtendTo(std::max(rows.to(), *written_));
     held_bytes_ -= rows.bytes();
@@ -71,9 +77,13 @@ void RowCursor::Opened(std::optional<Position> written, int64_t rows_to_skip) {
     }
     held_bytes_ += kept->bytes();
     at->rows = std::move(kept);
+    at->first_event += gone;
     at->state = State::kWaiting;
+    at->refused.clear();
+    at->letters_open = 0;
     ++at;
   }
+  if (next_ >= *written_) NoteEventsBeforeWritten(good_events_);
 }
 
 DeadLetterOrigin RowCursor::OriginOf(const Record& record, int32_t index) const {
@@ -88,12 +98,16 @@ void RowCursor::BeginRecord(const Record& record, const Moment& now) {
   if (!open_) {
     open_ = std::make_shared<RowBatch>(partition_, log_epoch_, written_ ? std::max(next_, *written_) : next_);
     open_since_us_ = now.mono_us;
+    open_->Reserve(last_rows_, last_bytes_);
   }
 }
 
 void RowCursor::AddEvent(int32_t index, const codecs::Event& event) {
   const Position position{record_->offset, index};
-  if (position < next_ || sink_ == nullptr) return;
+  if (position < next_) return;
+  const int64_t number = good_events_++;
+  if (written_ && position >= *written_) NoteEventsBeforeWritten(number);
+  if (sink_ == nullptr) return;
   const codecs::ColumnRefusal refusal = encoder_->Check(event);
   if (refusal) {
     // A bad column: the row keeps its core, and the event goes to the dead letters as it came.
@@ -106,11 +120,8 @@ void RowCursor::AddEvent(int32_t index, const codecs::Event& event) {
                0);
     ++counts_.refused_rows;
   }
-  if (written_ && position < *written_) return;
-  if (rows_to_skip_ > 0) {
-    --rows_to_skip_;
-    return;
-  }
+  if ((written_ && position < *written_) || number < written_events_) return;
+  if (open_->empty()) open_first_event_ = number;
   if (!record_begun_in_batch_) open_->BeginRecord(record_->has_key, record_->key, record_->headers);
   record_begun_in_batch_ = true;
   open_->Add(position, record_->timestamp_us >= 0 ? record_->timestamp_us : event.time_us, event.wire,
@@ -131,6 +142,7 @@ void RowCursor::AddRejected(int32_t index, const codecs::Rejection& rejection, s
 
 void RowCursor::EndRecord() {
   next_ = std::max(next_, Position{record_->offset + 1, 0});
+  if (written_ && next_ >= *written_) NoteEventsBeforeWritten(good_events_);
   record_ = nullptr;
   if (!open_) return;
   open_->ExtendTo(next_);
@@ -140,13 +152,17 @@ void RowCursor::EndRecord() {
 void RowCursor::CloseBatch() {
   if (!open_) return;
   held_bytes_ += open_->bytes();
-  submissions_.push_back({next_id_++, std::move(open_), State::kWaiting, {}, 0});
+  // As much as the batch before it, and a little: sizes change slowly, and a batch of an idle hour takes no more.
+  last_rows_ = open_->size() + open_->size() / 16;
+  last_bytes_ = open_->bytes() + open_->bytes() / 16;
+  submissions_.push_back({next_id_++, std::move(open_), open_first_event_, State::kWaiting, {}, 0});
   open_.reset();
 }
 
 void RowCursor::Pump(const Moment& now, bool flush) {
-  if (open_ && open_->to() > open_->from() && (flush || now.mono_us - open_since_us_ >= options_.batch_age_us))
-    CloseBatch();
+  // Rows that would only wait behind others wait in company: many small batches take long to catch up.
+  const bool aged = now.mono_us - open_since_us_ >= options_.batch_age_us && submissions_.size() < options_.in_flight;
+  if (open_ && open_->to() > open_->from() && (flush || aged)) CloseBatch();
   SubmitWaiting(now);
   for (auto& [position, letter] : letters_) {
     if (letter.in_flight || now.mono_us < letter.retry_at_us) continue;
@@ -159,7 +175,8 @@ void RowCursor::Pump(const Moment& now, bool flush) {
 }
 
 void RowCursor::SubmitWaiting(const Moment& now) {
-  if (!allowed_ || fenced_ || now.mono_us < retry_at_us_) return;
+  const size_t most = circuit_.Allows(options_.in_flight, now.mono_us);
+  if (!allowed_ || fenced_ || most == 0) return;
   // In order: nothing goes while something later is still on its way, or something earlier waits for dead letters.
   size_t in_flight = 0;
   size_t first_waiting = submissions_.size();
@@ -170,7 +187,7 @@ void RowCursor::SubmitWaiting(const Moment& now) {
     if (i > first_waiting) return;
     ++in_flight;
   }
-  for (size_t i = first_waiting; i < submissions_.size() && in_flight < options_.in_flight; ++i, ++in_flight) {
+  for (size_t i = first_waiting; i < submissions_.size() && in_flight < most; ++i, ++in_flight) {
     submissions_[i].state = State::kInFlight;
     sink_->Submit(tenure_, submissions_[i].id, submissions_[i].rows);
   }
@@ -189,27 +206,28 @@ void RowCursor::OnSubmitted(uint64_t id, const SubmitResult& result, const Momen
     case SubmitResult::Kind::kDone:
       submission->state = State::kDone;
       held_bytes_ -= submission->rows->bytes();
-      failures_ = 0;
-      retry_at_us_ = 0;
-      stopped_ = absl::OkStatus();
+      circuit_.OnDone(submission->rows->size());
       DropDone();
       return;
     case SubmitResult::Kind::kRefused:
-      RefuseRows(*submission, result, now);
+      if (circuit_.OnRefused(result.refused.size(), submission->rows->size(),
+                             result.refused.empty() ? std::string() : result.refused.front().reason, now.mono_us)) {
+        RefuseRows(*submission, result, now);
+      } else {
+        submission->state = State::kWaiting;
+        ++counts_.retries;
+      }
       return;
     case SubmitResult::Kind::kFenced:
       fenced_ = true;
-      stopped_ = result.status;
+      fence_ = result.status;
       submission->state = State::kWaiting;
       return;
     case SubmitResult::Kind::kStopped:
       submission->state = State::kWaiting;
       ++counts_.retries;
       // The ones behind it are answered the same way: one pause for all of them.
-      if (submission == &submissions_.front()) {
-        stopped_ = result.status;
-        retry_at_us_ = now.mono_us + Backoff(failures_++);
-      }
+      if (submission == &submissions_.front()) circuit_.OnStopped(result.status, now.mono_us);
       return;
   }
 }
@@ -227,7 +245,11 @@ void RowCursor::RefuseRows(Submission& submission, const SubmitResult& result, c
     submission.refused[refused.row] = refused.reason;
     ++counts_.refused_rows;
     const RowBatch::Row row = (*submission.rows)[refused.row];
-    if (letters_.contains(row.position)) continue;  // it has one on its way
+    if (const auto letter = letters_.find(row.position); letter != letters_.end()) {  // it has one on its way
+      letter->second.submission = submission.id;
+      ++submission.letters_open;
+      continue;
+    }
     const RowBatch::Origin origin = submission.rows->OriginOf(refused.row);
     const codecs::Rejection rejection{codecs::Category::kSchema, refused.reason};
     ++submission.letters_open;
@@ -278,7 +300,7 @@ void RowCursor::OnProduced(uint64_t message, const absl::Status& status, const M
     return;
   }
   letter.in_flight = false;
-  letter.retry_at_us = now.mono_us + Backoff(letter.attempts);
+  letter.retry_at_us = now.mono_us + circuit_.Pause(letter.attempts);
   if (absl::IsInvalidArgument(status) && letter.record.value && letter.record.value->size() > kDeadLetterHeadBytes) {
     Truncate(&letter.record);  // refused for its size: a pointer and the head of it
     ++counts_.truncated_letters;
@@ -309,13 +331,6 @@ Position RowCursor::acked() const {
   if (!submissions_.empty()) acked = std::min(acked, submissions_.front().rows->from());
   if (!letters_.empty()) acked = std::min(acked, letters_.begin()->first);
   return acked;
-}
-
-// Doubles from attempt to attempt, spread by a quarter so that partitions do not come back all at once.
-int64_t RowCursor::Backoff(int attempt) const {
-  const int64_t base = std::min(options_.retry_max_us, options_.retry_us << std::min(attempt, 20));
-  const uint64_t spread = codecs::Hash64(ToString(partition_), static_cast<uint64_t>(attempt)) % 512;
-  return base * 3 / 4 + base * static_cast<int64_t>(spread) / 1024;
 }
 
 }  // namespace runledger::ingest

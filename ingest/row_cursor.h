@@ -13,6 +13,7 @@
 
 #include "codecs/rejection.h"
 #include "codecs/row.h"
+#include "ingest/circuit_breaker.h"
 #include "ingest/dead_letter.h"
 #include "ingest/log.h"
 #include "ingest/row_sink.h"
@@ -29,6 +30,7 @@ struct RowOptions {
   size_t held_bytes = size_t{64} << 20;  // warehouse.held_bytes: rows and dead letters of one partition in memory
   int64_t retry_us = 200'000;            // first pause after a failure; doubles up to retry_max_us
   int64_t retry_max_us = 30'000'000;
+  int refused_percent = 50;  // warehouse.refused_percent
   std::string dead_letter_topic = "runledger.dead-letters";
 };
 
@@ -47,8 +49,9 @@ class RowCursor {
 
   // Rows and dead letters begin here: at the committed position. Again: from elsewhere, and what was held is dropped.
   void Start(const Position& committed);
-  // The warehouse is open: rows before `written` are in it. Nothing is submitted before Allow().
-  void Opened(std::optional<Position> written, int64_t rows_to_skip);
+  // The warehouse is open: rows before `written`, and of the first `written_events` good events since Start, are in it.
+  // Nothing is submitted before Allow().
+  void Opened(std::optional<Position> written, int64_t written_events);
   // The commit that must come before the first row was accepted.
   void Allow() { allowed_ = true; }
   void Disallow() { allowed_ = false; }
@@ -68,6 +71,11 @@ class RowCursor {
 
   // The next event to look at.
   const Position& next() const { return next_; }
+  // Good events from where it started up to next().
+  int64_t good_events() const { return good_events_; }
+  // How many of the good events since Start lie before the position that the warehouse told; nothing: not known yet, or
+  // it told none.
+  std::optional<int64_t> events_before_written() const { return events_before_written_; }
   // Everything before is durable: a row in the warehouse, or a dead letter in the log.
   Position acked() const;
   // Nothing is waiting or on its way.
@@ -77,7 +85,7 @@ class RowCursor {
   bool fenced() const { return fenced_; }
   void ClearFence() { fenced_ = false; }
   // Why the warehouse takes no rows at the moment; OK if it does.
-  const absl::Status& stopped() const { return stopped_; }
+  const absl::Status& stopped() const { return fenced_ ? fence_ : circuit_.reason(); }
 
   // A dead letter was not taken and waits to be sent again, or is on its way again.
   bool letters_failing() const;
@@ -96,6 +104,7 @@ class RowCursor {
   struct Submission {
     uint64_t id;
     std::shared_ptr<const RowBatch> rows;
+    int64_t first_event;  // good events from the start up to its first row
     State state = State::kWaiting;
     std::map<size_t, std::string> refused;  // rows that the warehouse refused, and why
     size_t letters_open = 0;                // dead letters of those that are not acknowledged yet
@@ -110,6 +119,9 @@ class RowCursor {
     int64_t retry_at_us = 0;
   };
 
+  void NoteEventsBeforeWritten(int64_t events) {
+    if (written_ && !events_before_written_) events_before_written_ = events;
+  }
   size_t open_rows() const { return open_ ? open_->size() : 0; }
   void CloseBatch();
   void SubmitWaiting(const Moment& now);
@@ -120,7 +132,6 @@ class RowCursor {
   void ReplaceRefused(Submission& submission);
   Submission* Find(uint64_t id);
   void DropDone();
-  int64_t Backoff(int attempt) const;
   DeadLetterOrigin OriginOf(const Record& record, int32_t index) const;
 
   const RowOptions options_;
@@ -133,7 +144,9 @@ class RowCursor {
 
   Position next_;
   std::optional<Position> written_;  // rows before it are in the warehouse; nothing: not opened yet
-  int64_t rows_to_skip_ = 0;
+  int64_t written_events_ = 0;       // so are these good events, counted from the start
+  std::optional<int64_t> events_before_written_;
+  int64_t good_events_ = 0;
   bool allowed_ = false;
   bool fenced_ = false;
 
@@ -142,16 +155,18 @@ class RowCursor {
   bool record_begun_in_batch_ = false;
 
   std::shared_ptr<RowBatch> open_;  // being filled
+  int64_t open_first_event_ = 0;    // good events from the start up to its first row
   int64_t open_since_us_ = 0;
+  size_t last_rows_ = 0;  // of the batch before it
+  size_t last_bytes_ = 0;
   std::deque<Submission> submissions_;  // in log order
   uint64_t next_id_ = 1;                // of submissions and dead letters
   std::map<Position, Letter> letters_;  // not acknowledged, in log order
   std::map<uint64_t, Position> letter_at_;
   size_t held_bytes_ = 0;
 
-  absl::Status stopped_;
-  int failures_ = 0;
-  int64_t retry_at_us_ = 0;
+  CircuitBreaker circuit_;
+  absl::Status fence_;
   Counts counts_;
 };
 

@@ -17,12 +17,14 @@ namespace runledger::ingest {
 struct SinkOpened {
   // Not OK: the partition cannot be opened now; Unavailable is tried again, anything else stops its rows.
   absl::Status status;
-  // To be committed, with the fields of the warehouse filled in, before the first row is submitted.
+  // Its stream, stream_base and stream_next_row are to be committed before the first row is submitted.
   CommitMetadata metadata;
   // How far the warehouse already is. Either its own position (rows before it are there), or a number of good events
-  // from the committed position on that are there.
+  // from the committed position on that are there. A warehouse of streams that knows a position alone sets stream_base
+  // to kNotCounted (stream_rows.h).
   std::optional<Position> position;
   int64_t rows_to_skip = 0;
+  bool knew_partition = true;  // false: the warehouse has never had rows of it
 };
 
 // The warehouse's answer to Submit.

@@ -19,11 +19,11 @@ constexpr size_t kTrailerBytes = 33;
 
 std::string HeaderOf(const SnapshotIdentity& identity) {
   const nlohmann::ordered_json header = {
-      {"runledger_snapshot", kVersion},     {"cluster", identity.cluster_id},
-      {"topic", identity.partition.topic},  {"partition", identity.partition.partition},
-      {"epoch", identity.log_epoch},        {"offset", identity.position.offset},
-      {"index", identity.position.index},   {"before_time_ms", identity.before_time_ms},
-      {"before_hash", identity.before_hash}};
+      {"runledger_snapshot", kVersion},      {"cluster", identity.cluster_id},
+      {"topic", identity.partition.topic},   {"partition", identity.partition.partition},
+      {"epoch", identity.log_epoch},         {"offset", identity.position.offset},
+      {"index", identity.position.index},    {"before_time_ms", identity.before_time_ms},
+      {"before_hash", identity.before_hash}, {"counters", identity.counters}};
   return header.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -81,10 +81,10 @@ absl::StatusOr<SnapshotIdentity> DecodeSnapshotIdentity(std::string_view kept) {
   const nlohmann::json header = nlohmann::json::parse(kept.substr(0, line), nullptr, /*allow_exceptions=*/false);
   if (!header.is_object() || !header.contains("runledger_snapshot"))
     return absl::InvalidArgumentError("it is no snapshot of runledger");
-  if (const int version = header.value("runledger_snapshot", 0); version != kVersion) {
-    return absl::InvalidArgumentError(absl::StrCat("it has version ", version, "; this runledger knows ", kVersion));
-  }
   try {  // a member of the wrong type
+    if (const int version = header.at("runledger_snapshot").get<int>(); version != kVersion) {
+      return absl::InvalidArgumentError(absl::StrCat("it has version ", version, "; this runledger knows ", kVersion));
+    }
     SnapshotIdentity identity;
     identity.cluster_id = header.at("cluster").get<std::string>();
     identity.partition = {header.at("topic").get<std::string>(), header.at("partition").get<int32_t>()};
@@ -92,10 +92,24 @@ absl::StatusOr<SnapshotIdentity> DecodeSnapshotIdentity(std::string_view kept) {
     identity.position = {header.at("offset").get<int64_t>(), header.at("index").get<int32_t>()};
     identity.before_time_ms = header.at("before_time_ms").get<int64_t>();
     identity.before_hash = header.at("before_hash").get<std::string>();
+    identity.counters = header.value("counters", int64_t{0});  // the first ones did not say
     return identity;
   } catch (const nlohmann::json::exception&) {
     return absl::DataLossError("its first line is damaged");
   }
+}
+
+absl::Status CheckSnapshotIsOf(const SnapshotIdentity& identity, const TopicPartition& partition,
+                               const std::string& cluster_id, int64_t log_epoch) {
+  if (identity.partition != partition || identity.cluster_id != cluster_id) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("it is of ", ToString(identity.partition), " of cluster ", identity.cluster_id));
+  }
+  if (identity.log_epoch != log_epoch) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("it is of epoch ", identity.log_epoch, " of the log, which has ", log_epoch, " now"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Snapshot> DecodeSnapshot(std::string_view kept, size_t max_bytes) {

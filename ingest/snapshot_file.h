@@ -41,4 +41,8 @@ absl::StatusOr<Snapshot> DecodeSnapshot(std::string_view kept, size_t max_bytes)
 // Only what it is of: reads the first line.
 absl::StatusOr<SnapshotIdentity> DecodeSnapshotIdentity(std::string_view kept);
 
+// FailedPrecondition: it is of another partition, cluster or epoch of the log than this, and which.
+absl::Status CheckSnapshotIsOf(const SnapshotIdentity& identity, const TopicPartition& partition,
+                               const std::string& cluster_id, int64_t log_epoch);
+
 }  // namespace runledger::ingest

@@ -16,6 +16,7 @@ struct SnapshotIdentity {
   Position position;            // the state after everything before it
   int64_t before_time_ms = -1;  // timestamp of the record before the position; -1: not known
   std::string before_hash;      // hash of its value; empty: not known
+  int64_t counters = 0;         // CommitMetadata::counters: which ones it holds; -1: none that were ever shown
 
   friend bool operator==(const SnapshotIdentity&, const SnapshotIdentity&) = default;
 };
@@ -56,11 +57,17 @@ class SnapshotStore {
                     const std::string& pointer, const Position& before) = 0;
 
   // A snapshot in pieces: Begin, Append in order, then Finish (answered by OnSnapshotSaved) or Abort. It is there once
-  // it is finished, and not before. One at a time for each partition.
+  // it is finished, and not before. One at a time for each partition. A finished one may still be aborted: nobody will
+  // ask for it.
   virtual void Begin(Tenure tenure, uint64_t save, const SnapshotIdentity& identity) = 0;
   virtual void Append(const TopicPartition& partition, Tenure tenure, uint64_t save, std::string bytes) = 0;
   virtual void Finish(const TopicPartition& partition, Tenure tenure, uint64_t save) = 0;
   virtual void Abort(const TopicPartition& partition, Tenure tenure, uint64_t save) = 0;
+  // False: as much is on its way as may be; Append a little later.
+  virtual bool Wants() const { return true; }
+  // The group has accepted a commit of this owner that carries `pointer`. So it was the owner until then, its
+  // predecessors can commit nothing any more, and what earlier pointers led to is not needed by anybody.
+  virtual void Committed(const TopicPartition&, Tenure, const std::string& /*pointer*/) {}
 };
 
 // Keeps none: state is rebuilt from the log.

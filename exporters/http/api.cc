@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -10,9 +9,15 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "codecs/civil_time.h"
+#include "exporters/http/elsewhere.h"
 #include "exporters/http/job_answers.h"
 #include "exporters/http/json_answer.h"
+#include "exporters/http/monitor_routes.h"
+#include "exporters/http/openapi.h"
+#include "exporters/http/orchestration_routes.h"
+#include "exporters/http/refusals.h"
 #include "exporters/http/run_answers.h"
+#include "exporters/http/run_graph.h"
 #include "exporters/http/status_page.h"
 #include "exporters/prometheus/gzip.h"
 #include "exporters/prometheus/negotiation.h"
@@ -30,18 +35,6 @@ Json ProblemsJson(const ingest::PartitionDirectory& directory) {
     problems.push_back({{"subject", problem.subject}, {"text", problem.text}});
   }
   return problems;
-}
-
-// A misspelt parameter would be an answer to another question.
-std::optional<Response> RefuseUnknown(const Request& request, std::initializer_list<std::string_view> known) {
-  for (const auto& [name, value] : request.query) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    std::string names;
-    for (const std::string_view one : known) absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(one));
-    return Problem(400, absl::StrCat("there is no parameter '", name, "' here; ",
-                                     names.empty() ? "it has none" : "use: " + names));
-  }
-  return std::nullopt;
 }
 
 Response Metrics(const Request& request, Exposition& exposition) {
@@ -70,6 +63,10 @@ Response Ready(const ingest::PartitionDirectory& directory) {
   }
   std::string reason = restoring.empty() ? "the consumer group has not told this instance yet which partitions it owns"
                                          : absl::StrCat(restoring.size(), " of its partitions are being restored");
+  if (directory.assigned() && !directory.InContact())
+    reason =
+        "the consumer group may have given this instance's partitions to another one: it was not heard of for "
+        "session.timeout.ms";
   for (const ingest::Problem& problem : directory.Problems()) {
     if (problem.subject == ingest::kLogProblem) absl::StrAppend(&reason, "; ", problem.text);
   }
@@ -80,35 +77,43 @@ Response Ready(const ingest::PartitionDirectory& directory) {
   return response;
 }
 
+Response Unknown(const std::string& why, const std::string& detail) {
+  return NotNow(absl::StrCat("unknown: ", why, "; so far there is ", detail));
+}
+
 // Where something was looked for and is not there. That there is none can be said only of a log that is known to its
-// end.
-Response NotFound(const AsOf& as_of, const std::string& detail) {
-  if (as_of.caught_up()) return Problem(404, detail);
-  Response response =
-      Problem(503, absl::StrCat("unknown: this instance has not caught up with its log; so far there is ", detail));
-  response.headers.emplace_back("Retry-After", "1");
-  return response;
+// end, and known here. `at_home`: if there were one, it would be here.
+Response NotFound(const ingest::PartitionDirectory& directory, const AsOf& as_of, const std::string& detail,
+                  bool at_home = false) {
+  if (!as_of.caught_up()) return Unknown("this instance has not caught up with its log", detail);
+  if (!at_home && !OwnsAll(directory))
+    return Unknown("other instances have other partitions, see /api/v1/partitions", detail);
+  return Problem(404, detail);
 }
 
 Response Jobs(const Request& request, const ingest::PartitionDirectory& directory) {
   if (auto refusal = RefuseUnknown(request, {})) return *std::move(refusal);
   const JobAnswers answers = CollectJobs(directory);
   Json json = AnswerJson(answers.as_of);
+  json["complete"] = OwnsAll(directory);
   json["jobs"] = Json::array();
   for (const JobAnswer& job : answers.jobs) json["jobs"].push_back(JobJson(job));
+  if (Json problems = ProblemsJson(directory); !problems.empty()) json["problems"] = std::move(problems);
   return JsonResponse(json);
 }
 
 Response OneJob(const Request& request, const ingest::PartitionDirectory& directory) {
   if (auto refusal = RefuseUnknown(request, {})) return *std::move(refusal);
   const std::string& name = request.Parameter("job");
-  const JobAnswers answers = CollectJobs(directory);
+  const JobAnswers answers = CollectJobs(directory, name);
   const auto found = std::find_if(answers.jobs.begin(), answers.jobs.end(),
                                   [&](const JobAnswer& job) { return job.names->name == name; });
   if (found == answers.jobs.end()) {
+    if (auto elsewhere = Elsewhere(directory, name)) return *std::move(elsewhere);
     return NotFound(
-        answers.as_of,
-        absl::StrCat("no job '", name, "' in the partitions of this instance; /api/v1/jobs names those there are"));
+        directory, answers.as_of,
+        absl::StrCat("no job '", name, "' in the partitions of this instance; /api/v1/jobs names those there are"),
+        /*at_home=*/true);
   }
   Json json = AnswerJson(found->as_of);
   json["job"] = JobJson(*found);
@@ -149,21 +154,22 @@ absl::StatusOr<aggregators::RunQuery> ParseRunQuery(const Request& request) {
   return query;
 }
 
+Json RunsJson(const ingest::PartitionDirectory& directory, const RunAnswers& answers) {
+  Json json = AnswerJson(answers.as_of);
+  json["complete"] = OwnsAll(directory);
+  json["runs"] = Json::array();
+  for (const RunAnswer& run : answers.runs) json["runs"].push_back(RunJson(run));
+  json["more"] = answers.more;
+  return json;
+}
+
 // `if_none`: the detail of the answer where no run is an error.
 Response AnswerRuns(const ingest::PartitionDirectory& directory, const aggregators::RunQuery& query,
                     const ApiOptions& options, const std::string& if_none = {}) {
   const absl::StatusOr<RunAnswers> answers = AskForRuns(directory, query, options.question_timeout);
-  if (!answers.ok()) {
-    Response busy = Problem(503, "busy: " + std::string(answers.status().message()));
-    busy.headers.emplace_back("Retry-After", "1");
-    return busy;
-  }
-  if (answers->runs.empty() && !if_none.empty()) return NotFound(answers->as_of, if_none);
-  Json json = AnswerJson(answers->as_of);
-  json["runs"] = Json::array();
-  for (const RunAnswer& run : answers->runs) json["runs"].push_back(RunJson(run));
-  json["more"] = answers->more;
-  return JsonResponse(json);
+  if (!answers.ok()) return BusyResponse(answers.status());
+  if (answers->runs.empty() && !if_none.empty()) return NotFound(directory, answers->as_of, if_none);
+  return JsonResponse(RunsJson(directory, *answers));
 }
 
 Response Runs(const Request& request, const ingest::PartitionDirectory& directory, const ApiOptions& options) {
@@ -172,6 +178,17 @@ Response Runs(const Request& request, const ingest::PartitionDirectory& director
   const absl::StatusOr<aggregators::RunQuery> query = ParseRunQuery(request);
   if (!query.ok()) return Problem(400, std::string(query.status().message()));
   return AnswerRuns(directory, *query, options);
+}
+
+Response Partitions(const Request& request, const ingest::PartitionDirectory& directory) {
+  if (auto refusal = RefuseUnknown(request, {})) return *std::move(refusal);
+  AsOf as_of;
+  for (const ingest::PartitionView& view : directory.List()) as_of.Add(view.shard->Read()->positions);
+  absl::StatusOr<Json> owners = OwnersJson(directory);
+  if (!owners.ok()) return NotNow("the group cannot be asked: " + std::string(owners.status().message()));
+  Json json = AnswerJson(as_of);
+  json["partitions"] = *std::move(owners);
+  return JsonResponse(json);
 }
 
 Response OneRun(const Request& request, const ingest::PartitionDirectory& directory, const ApiOptions& options) {
@@ -185,13 +202,28 @@ Response OneRun(const Request& request, const ingest::PartitionDirectory& direct
                                  "closed within state.horizon; part of an id is looked for by /api/v1/trace?id="));
 }
 
+// The run that a fragment means, with those around it; null with the reason where the warehouse does not answer.
+void AddGraph(const ApiOptions& options, const std::string& fragment, Json* json) {
+  const absl::StatusOr<std::unique_ptr<History>> history = options.history();
+  const absl::StatusOr<Json> graph =
+      history.ok() ? RunGraph(**history, fragment, options.now_us()) : absl::StatusOr<Json>(history.status());
+  (*json)["graph"] = graph.ok() ? *graph : Json();
+  if (!graph.ok()) (*json)["graph_problem"] = std::string(graph.status().message());
+}
+
 Response Trace(const Request& request, const ingest::PartitionDirectory& directory, const ApiOptions& options) {
-  if (auto refusal = RefuseUnknown(request, {"id"})) return *std::move(refusal);
+  if (auto refusal = RefuseUnknown(request, {"id", "graph"})) return *std::move(refusal);
   aggregators::RunQuery query;
   query.fragment = request.Query("id").value_or("");
   query.limit = kDefaultLimit;
   if (query.fragment.empty()) return Problem(400, "the parameter id is missing: a run id or a part of one");
-  return AnswerRuns(directory, query, options);
+  const std::string_view graph = request.Query("graph").value_or("true");
+  if (graph != "true" && graph != "false") return Problem(400, "graph is true or false");
+  const absl::StatusOr<RunAnswers> answers = AskForRuns(directory, query, options.question_timeout);
+  if (!answers.ok()) return BusyResponse(answers.status());
+  Json json = RunsJson(directory, *answers);
+  if (graph == "true" && options.history) AddGraph(options, query.fragment, &json);
+  return JsonResponse(json);
 }
 
 }  // namespace
@@ -208,12 +240,22 @@ std::vector<Route> ApiRoutes(const ingest::PartitionDirectory& directory, Exposi
       get("/readyz", [&directory](const Request&) { return Ready(directory); }),
       get("/api/v1/jobs", [&directory](const Request& request) { return Jobs(request, directory); }),
       get("/api/v1/jobs/{job}", [&directory](const Request& request) { return OneJob(request, directory); }),
+      get("/api/v1/openapi.json",
+          [](const Request&) { return Response{.content_type = "application/json", .body = std::string(OpenApi())}; }),
+      get("/api/v1/partitions", [&directory](const Request& request) { return Partitions(request, directory); }),
       get("/api/v1/runs", [&directory, options](const Request& request) { return Runs(request, directory, options); }),
       get("/api/v1/runs/{run_id}",
           [&directory, options](const Request& request) { return OneRun(request, directory, options); }),
       get("/api/v1/trace",
           [&directory, options](const Request& request) { return Trace(request, directory, options); }),
   };
+  const auto sources = [&directory, options] {
+    auto policies = options.policies ? options.policies() : std::make_shared<aggregators::JobPolicies>();
+    return MonitorSources{&directory, std::move(policies), options.question_timeout};
+  };
+  for (Route& route : MonitorRoutes(sources)) routes.push_back(std::move(route));
+  for (Route& route : OrchestrationRoutes({&directory, options.time_zone, options.question_timeout}))
+    routes.push_back(std::move(route));
   // Probes of orchestrators rarely have credentials.
   for (Route& route : routes) route.open = route.pattern == "/healthz" || route.pattern == "/readyz";
   return routes;

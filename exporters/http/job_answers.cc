@@ -36,7 +36,7 @@ bool JobAnswer::needs_attention() const {
   return in_one_partition() && block.consecutive_failures > 0;
 }
 
-JobAnswers CollectJobs(const ingest::PartitionDirectory& directory) {
+JobAnswers CollectJobs(const ingest::PartitionDirectory& directory, std::string_view only) {
   JobAnswers answers;
   std::map<std::string_view, JobAnswer> by_name;  // the names are those in JobAnswer::names
   for (const ingest::PartitionView& view : directory.List()) {
@@ -46,12 +46,23 @@ JobAnswers CollectJobs(const ingest::PartitionDirectory& directory) {
     if (!block->positions.shown) continue;
     for (size_t number = 0; number < block->jobs.size(); ++number) {
       const std::shared_ptr<const aggregators::JobLabels>& names = block->labels[number];
-      if (names == nullptr) continue;
-      JobAnswer& job = by_name.try_emplace(names->name, JobAnswer{names, {}, {}, {}}).first->second;
-      if (job.partitions.empty()) {
-        job.block = block->jobs[number];
+      if (names == nullptr || (!only.empty() && names->name != only)) continue;
+      JobAnswer& job = by_name.try_emplace(names->name, JobAnswer{names, {}, {}, {}, 0}).first->second;
+      JobBlock part = block->jobs[number];
+      if (part.moved) {  // counted here; what is true of it now, its new home says
+        part.live = false;
+        part.consecutive_failures = 0;
       } else {
-        Merge(block->jobs[number], &job.block);
+        ++job.homes;
+      }
+      if (job.partitions.empty()) {
+        job.block = part;
+      } else {
+        Merge(part, &job.block);
+      }
+      if (!part.moved && job.homes == 1) {  // what has no sum is its home's
+        job.block.consecutive_failures = part.consecutive_failures;
+        job.block.p95_duration_s = part.p95_duration_s;
       }
       job.partitions.push_back(view.partition);
       job.as_of.Add(block->positions);

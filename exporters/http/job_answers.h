@@ -19,11 +19,13 @@ struct JobAnswer {
   aggregators::JobBlock block;
   AsOf as_of;
 
-  bool in_one_partition() const { return partitions.size() == 1; }
+  size_t homes = 0;  // of the partitions: those that judge the job
+
+  bool in_one_partition() const { return homes == 1; }
   // What depends on time was worked out, at the watermark.
   bool judged() const { return block.live && as_of.watermark_us() != aggregators::kNever; }
   // And is true: behind the log it is not known.
-  bool has_verdicts() const { return judged() && as_of.caught_up(); }
+  bool has_verdicts() const { return homes > 0 && judged() && as_of.caught_up(); }
   // Something about it that somebody should look at.
   bool needs_attention() const;
 };
@@ -39,8 +41,8 @@ struct JobAnswers {
   std::vector<JobAnswer> jobs;  // by name
   std::vector<PartitionAnswer> partitions;
 };
-// Any thread; waits for nothing. A partition that is being restored shows no jobs.
-JobAnswers CollectJobs(const ingest::PartitionDirectory& directory);
+// Any thread; waits for nothing. A partition that is being restored shows no jobs. `only`: this job; empty: all.
+JobAnswers CollectJobs(const ingest::PartitionDirectory& directory, std::string_view only = "");
 
 Json JobJson(const JobAnswer& job);
 

@@ -51,6 +51,8 @@ std::string_view StatusText(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 421:
+      return "Misdirected Request";
     case 413:
       return "Content Too Large";
     case 500:

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "aggregators/orchestration/event_details.h"
+#include "aggregators/orchestration/run_verdict.h"
 #include "exporters/prometheus/metric_catalogue.h"
 #include "exporters/prometheus/registry_series.h"
 
@@ -80,6 +82,12 @@ class FamilyLines {
   void operator()(FromJobFlag from) const {
     ForEachJob(
         [&](const JobRow& job) { writer_.Line(metric_.name, job.labels, Unsigned(job.block->*from.field ? 1 : 0)); });
+  }
+  void operator()(FromJobWatch from) const {
+    ForEachJob([&](const JobRow& job) {
+      const int32_t value = job.block->*from.field;
+      if (value >= 0) writer_.Line(metric_.name, job.labels, Unsigned(static_cast<uint64_t>(value)));
+    });
   }
   void operator()(FromFinished) const {
     static const auto kLabels = StatusLabels();
@@ -170,17 +178,93 @@ class FamilyLines {
       writer_.Line(metric_.name, shard->partition_labels(), Unsigned(value ? 1 : 0));
     }
   }
+  void operator()(FromVerdicts) const {
+    ForEachWorkflow([&](const WorkflowRow& row) {
+      for (const aggregators::RunVerdict verdict : aggregators::kFinalVerdicts) {
+        writer_.Line(metric_.name, row.open_labels(), Label("verdict", aggregators::VerdictName(verdict)),
+                     Unsigned(row.block->verdicts[static_cast<size_t>(verdict)]));
+      }
+    });
+  }
+  void operator()(FromWorkflowCount from) const {
+    ForEachWorkflow([&](const WorkflowRow& row) {
+      if (row.block->at_home) writer_.Line(metric_.name, row.labels, Unsigned(row.block->*from.field));
+    });
+  }
+  void operator()(FromMissingRuns) const {
+    ForEachWorkflow([&](const WorkflowRow& row) {
+      if (!row.block->at_home) return;
+      writer_.Line(metric_.name, row.open_labels(), Label("explained", "false"), Unsigned(row.block->missing));
+      writer_.Line(metric_.name, row.open_labels(), Label("explained", "true"), Unsigned(row.block->missing_explained));
+    });
+  }
+  void operator()(FromDecisions) const {
+    ForEachWorkflow([&](const WorkflowRow& row) {
+      for (const aggregators::Action action : aggregators::kAllActions) {
+        const int64_t time_us = row.block->last_decision_us[static_cast<size_t>(action)];
+        if (time_us == kNever) continue;
+        writer_.Line(metric_.name, row.open_labels(), Label("action", aggregators::ActionName(action)),
+                     Seconds(time_us));
+      }
+    });
+  }
+  void operator()(FromNotEvaluated) const {
+    ForEachWorkflow([&](const WorkflowRow& row) {
+      if (row.block->at_home && row.block->has_evaluation_limit)
+        writer_.Line(metric_.name, row.labels, Unsigned(row.block->not_evaluated ? 1 : 0));
+    });
+  }
+  void operator()(FromMissingFiles) const {
+    for (const ShardSeries* shard : shards_) {
+      if (shard->orchestration() == nullptr || !shard->orchestration()->files_known) continue;
+      for (const aggregators::Urgency urgency : aggregators::kAllUrgencies) {
+        writer_.Line(metric_.name, shard->open_partition_labels(), Label("urgency", aggregators::UrgencyName(urgency)),
+                     Unsigned(shard->orchestration()->missing_files[static_cast<size_t>(urgency)]));
+      }
+    }
+  }
+  void operator()(FromCleanup) const {
+    for (const ShardSeries* shard : shards_) {
+      if (shard->orchestration() == nullptr || shard->orchestration()->cleanup_us == kNever) continue;
+      writer_.Line(metric_.name, shard->partition_labels(), Seconds(shard->orchestration()->cleanup_us));
+    }
+  }
+  void operator()(FromDroppedWorkflows) const {
+    for (const ShardSeries* shard : shards_) {
+      if (shard->orchestration() != nullptr)
+        writer_.Line(metric_.name, shard->partition_labels(), Unsigned(shard->orchestration()->dropped));
+    }
+  }
   // Not of a shard: written by Exposition.
   void operator()(FromRegistry) const {}
   void operator()(FromScrape) const {}
 
  private:
+  // A last label of a closed set of words.
+  static std::string Label(std::string_view name, std::string_view word) {
+    std::string label = ",";
+    label += name;
+    label += "=\"";
+    label += word;
+    label += "\"} ";
+    return label;
+  }
+  template <typename Visit>
+  void ForEachWorkflow(Visit visit) const {
+    for (const ShardSeries* shard : shards_) {
+      if (metric_.judged && !shard->has_watermark()) continue;
+      for (const WorkflowRow& row : shard->workflows()) visit(row);
+    }
+  }
   // Those jobs that have this metric, shard by shard.
   template <typename Visit>
   void ForEachJob(Visit visit) const {
+    // Of a job whose home is elsewhere now only what adds up is shown: a gauge of two partitions would be two answers.
+    const bool of_moved = metric_.type != MetricType::kGauge || metric_.adds_up;
     for (const ShardSeries* shard : shards_) {
       if (metric_.judged && !shard->has_watermark()) continue;
       for (const JobRow& job : shard->jobs()) {
+        if (job.block->moved && !of_moved) continue;
         if (job.names != nullptr || metric_.overflow) visit(job);
       }
       if (!metric_.history) continue;

@@ -17,6 +17,7 @@ std::string_view MetricTypeName(MetricType type);  // as both formats write it
 enum class Scope : uint8_t {
   kJob,        // topic, partition, processor, phase
   kPhase,      // topic, partition, phase, workflow
+  kWorkflow,   // topic, partition, workflow
   kPartition,  // topic, partition
   kInstance,   // none
 };
@@ -33,6 +34,9 @@ struct FromJobSeconds {  // left out below 0
 };
 struct FromJobFlag {
   bool aggregators::JobBlock::*field;
+};
+struct FromJobWatch {  // left out below 0: the job is not configured for it
+  int32_t aggregators::JobBlock::*field;
 };
 struct FromFinished {};      // JobBlock::finished, with exemplars
 struct FromCorrections {};   // ShardBlock::corrections
@@ -51,11 +55,25 @@ struct FromPositionFlag {
   bool inverted = false;
 };
 struct FromRegistry {};  // ingest::OwnMetrics
+// Of workflows.
+struct FromVerdicts {};     // WorkflowBlock::verdicts
+struct FromWorkflowCount {  // at home alone
+  uint64_t aggregators::WorkflowBlock::*field;
+};
+struct FromMissingRuns {};   // missing and missing_explained; at home alone
+struct FromDecisions {};     // WorkflowBlock::last_decision_us; left out while kNever
+struct FromNotEvaluated {};  // where there is a limit
+// OrchestrationBlock.
+struct FromMissingFiles {};  // left out while it is not known which
+struct FromCleanup {};       // left out while kNever
+struct FromDroppedWorkflows {};
 enum class FromScrape : uint8_t { kDuration, kSeries, kSeriesDropped };
 
-using Source = std::variant<FromJobCount, FromJobTime, FromJobSeconds, FromJobFlag, FromFinished, FromCorrections,
-                            FromRunDurations, FromWindows, FromJobLabels, FromPhases, FromPosition, FromPositionTime,
-                            FromPositionFlag, FromRegistry, FromScrape>;
+using Source =
+    std::variant<FromJobCount, FromJobTime, FromJobSeconds, FromJobFlag, FromJobWatch, FromFinished, FromCorrections,
+                 FromRunDurations, FromWindows, FromJobLabels, FromPhases, FromPosition, FromPositionTime,
+                 FromPositionFlag, FromVerdicts, FromWorkflowCount, FromMissingRuns, FromDecisions, FromNotEvaluated,
+                 FromMissingFiles, FromCleanup, FromDroppedWorkflows, FromRegistry, FromScrape>;
 
 // One metric, declared here alone: what is exported, documented, and later queried by rules and dashboards.
 struct Metric {
@@ -68,6 +86,7 @@ struct Metric {
   int series = 1;              // series for each job; 0: as many as occur
   bool judged = false;         // depends on time: left out while the shard has no watermark
   bool history = false;        // of a job known from history only, too
+  bool adds_up = false;        // a gauge that is summed over partitions: of a job that has moved, too
   bool overflow = true;        // means something of several jobs together
   std::string_view help = {};  // one sentence, and what a reader has to know
 };

@@ -18,6 +18,9 @@ constexpr Section kSections[] = {
      "A partition that is being restored shows none of them. Those that depend on time are judged at the partition's "
      "watermark and absent while there is none."},
     {Scope::kPhase, "Phases", "From each partition's state, as those of jobs."},
+    {Scope::kWorkflow, "Workflows",
+     "From each partition's state, as those of jobs: of workflows, and of jobs with expected runs of their own. A "
+     "partition that is not a workflow's home shows its counters alone."},
     {Scope::kPartition, "Partitions",
      "Where each partition of the log stands. Offsets are absent while they are not known."},
     {Scope::kInstance, "The instance", "Of this process alone; its counters start at zero with it."},

@@ -68,12 +68,32 @@ void ShardSeries::Refresh(const ShardBlock& block, size_t kept_jobs) {
   history_jobs_.clear();
   corrections_.clear();
   phases_.clear();
+  workflows_.clear();
+  orchestration_ = nullptr;
   dropped_series_ = 0;
   if (!block.positions.shown) return;
   RefreshKept(block, std::min(kept_jobs, block.jobs.size()));
   RefreshOverflow(block, kept_jobs);
   RefreshCorrections(block, kept_jobs);
   RefreshPhases(block);
+  RefreshWorkflows(block.orchestration);
+}
+
+void ShardSeries::RefreshWorkflows(const aggregators::OrchestrationBlock& block) {
+  orchestration_ = &block;
+  workflow_slots_.resize(std::max(workflow_slots_.size(), block.labels.size()));
+  for (size_t number = 0; number < block.labels.size(); ++number) {
+    const std::shared_ptr<const aggregators::WorkflowLabels>& names = block.labels[number];
+    if (names == nullptr) continue;
+    WorkflowSlot& slot = workflow_slots_[number];
+    if (slot.names != names) {
+      slot.names = names;
+      slot.labels = open_partition_;
+      AppendLabel("workflow", names->name, &slot.labels);
+      slot.labels += "} ";
+    }
+    workflows_.push_back({&block.workflows[number], slot.labels});
+  }
 }
 
 void ShardSeries::RefreshKept(const ShardBlock& block, size_t end) {

@@ -43,6 +43,13 @@ struct PhaseRow {
   std::string_view open_labels() const { return labels.substr(0, labels.size() - 2); }
 };
 
+struct WorkflowRow {
+  const aggregators::WorkflowBlock* block = nullptr;
+  std::string_view labels;
+
+  std::string_view open_labels() const { return labels.substr(0, labels.size() - 2); }
+};
+
 // The series of one shard: what a scrape shows of its block, and what is kept from scrape to scrape, which is the label
 // texts and what the overflow has to remember. One thread at a time.
 class ShardSeries {
@@ -64,6 +71,10 @@ class ShardSeries {
   std::span<const JobRow> history_jobs() const { return history_jobs_; }  // known from history only
   std::span<const CorrectionRow> corrections() const { return corrections_; }
   std::span<const PhaseRow> phases() const { return phases_; }
+  std::span<const WorkflowRow> workflows() const { return workflows_; }
+  // nullptr while the shard is hidden.
+  const aggregators::OrchestrationBlock* orchestration() const { return orchestration_; }
+  std::string_view open_partition_labels() const { return open_partition_; }
   // Series that the jobs in the overflow would have.
   uint64_t dropped_series() const { return dropped_series_; }
 
@@ -74,6 +85,10 @@ class ShardSeries {
   };
   struct PhaseSlot {
     std::shared_ptr<const aggregators::PhaseLabels> names;
+    std::string labels;
+  };
+  struct WorkflowSlot {
+    std::shared_ptr<const aggregators::WorkflowLabels> names;
     std::string labels;
   };
   using CorrectionCounts = std::array<std::array<uint64_t, codecs::kTerminalStatuses>, codecs::kTerminalStatuses>;
@@ -92,6 +107,7 @@ class ShardSeries {
   void RefreshOverflow(const aggregators::ShardBlock& block, size_t begin);
   void RefreshCorrections(const aggregators::ShardBlock& block, size_t kept_jobs);
   void RefreshPhases(const aggregators::ShardBlock& block);
+  void RefreshWorkflows(const aggregators::OrchestrationBlock& block);
   void Retire(size_t number, const Overflowed& job);
 
   const std::weak_ptr<const aggregators::Shard> shard_;
@@ -101,6 +117,7 @@ class ShardSeries {
 
   std::vector<Slot> slots_;             // by job number
   std::vector<PhaseSlot> phase_slots_;  // by phase number
+  std::vector<WorkflowSlot> workflow_slots_;
   std::vector<Overflowed> overflowed_;  // by job number less the first in the overflow
   std::vector<aggregators::Correction> overflowed_corrections_;
   Sum retired_;   // counters of forgotten jobs of the overflow
@@ -111,6 +128,8 @@ class ShardSeries {
   std::vector<JobRow> history_jobs_;
   std::vector<CorrectionRow> corrections_;
   std::vector<PhaseRow> phases_;
+  std::vector<WorkflowRow> workflows_;
+  const aggregators::OrchestrationBlock* orchestration_ = nullptr;
   uint64_t dropped_series_ = 0;
 };
 

@@ -108,6 +108,13 @@ std::string_view Statement::Text(int column) const {
                          : std::string_view(text, static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column)));
 }
 
+std::vector<std::string> Statement::ColumnNames() const {
+  std::vector<std::string> names;
+  const int count = sqlite3_column_count(statement_.get());
+  for (int i = 0; i < count; ++i) names.emplace_back(sqlite3_column_name(statement_.get(), i));
+  return names;
+}
+
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const Options& options) {
   std::unique_ptr<Database> database(new Database(options));
   const int flags = (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |

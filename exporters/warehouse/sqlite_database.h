@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,6 +37,10 @@ class Statement {
     sqlite3_bind_text64(statement_.get(), parameter, text.empty() ? "" : text.data(), text.size(), SQLITE_STATIC,
                         SQLITE_UTF8);
   }
+  // Of a named parameter, its sign included ("@days"); 0: the statement has none.
+  int ParameterIndex(const std::string& name) const {
+    return sqlite3_bind_parameter_index(statement_.get(), name.c_str());
+  }
   void ClearBindings() { sqlite3_clear_bindings(statement_.get()); }
 
   // True: a row is there. False: done; the statement is then reset. Bindings stay.
@@ -49,6 +54,8 @@ class Statement {
   int64_t Integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
   double Real(int column) const { return sqlite3_column_double(statement_.get(), column); }
   std::string_view Text(int column) const;
+  // Of the result.
+  std::vector<std::string> ColumnNames() const;
 
  private:
   friend class Database;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct SqliteOptions {
   int64_t wal_limit_bytes = int64_t{1} << 30;
 
   std::function<int64_t()> now_us;  // wall clock, microseconds since the Unix epoch; must be set
+  // The time by which rows expire; nothing: not known well enough to delete anything. Not set: now_us.
+  std::function<std::optional<int64_t>()> expiry_now_us;
   // Told what is wrong with the warehouse, once, and an empty text when it is well again. From the writer's thread.
   std::function<void(const std::string&)> on_problem;
 };

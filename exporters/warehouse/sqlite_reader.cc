@@ -8,7 +8,7 @@
 #include "codecs/events_table.h"
 #include "codecs/views.h"
 #include "exporters/warehouse/sqlite_database.h"
-#include "exporters/warehouse/sqlite_schema.h"
+#include "exporters/warehouse/sqlite_open.h"
 
 namespace runledger::exporters {
 namespace {
@@ -144,14 +144,8 @@ SqliteReader::SqliteReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 SqliteReader::~SqliteReader() = default;
 
 absl::StatusOr<std::unique_ptr<SqliteReader>> SqliteReader::Open(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open({.path = path, .read_only = true});
-  if (!database.ok()) {
-    return absl::NotFoundError(absl::StrCat(database.status().message(), "; is it the path of a warehouse?"));
-  }
-  const absl::StatusOr<int64_t> application = (*database)->QueryInteger("PRAGMA application_id");
-  if (!application.ok()) return application.status();
-  if (*application != kSqliteApplicationId)
-    return absl::NotFoundError(absl::StrCat(path, ": no warehouse of runledger"));
+  absl::StatusOr<std::unique_ptr<Database>> database = OpenForReading(path);
+  if (!database.ok()) return database.status();
   return std::unique_ptr<SqliteReader>(new SqliteReader(std::make_unique<Impl>(std::move(*database))));
 }
 

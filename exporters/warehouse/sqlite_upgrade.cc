@@ -141,6 +141,16 @@ absl::Status CheckOwner(Database* database, const Objects& tables) {
                                                       ", made by a newer version; this one knows up to ", kSqliteLayout,
                                                       ": run the newer version, or give warehouse.path another file"));
   }
+  // All tables are made in one transaction. To make one of them anew would hide that history is gone.
+  if (*application == kSqliteApplicationId && *layout == kSqliteLayout) {
+    for (const SqliteTable& table : SqliteTables()) {
+      if (tables.contains(table.name)) continue;
+      return absl::FailedPreconditionError(absl::StrCat(
+          database->path(), ": table ", table.name,
+          " is missing: it was dropped. Put a copy of the file back, or move the file away: a new one begins "
+          "where the group's committed offsets stand, and with a new log.group at the beginning of the log"));
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -176,6 +186,12 @@ absl::Status CarryOut(Database* database) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<std::string>> PendingChanges(Database* database) {
+  Script script;
+  if (absl::Status status = Plan(database, &script); !status.ok()) return status;
+  return script;
+}
 
 absl::Status BringUpToDate(Database* database) {
   Script script;

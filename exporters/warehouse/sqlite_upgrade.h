@@ -1,6 +1,10 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "exporters/warehouse/sqlite_database.h"
 
 namespace runledger::exporters {
@@ -17,5 +21,8 @@ namespace runledger::exporters {
 //
 // A file of another program is FailedPrecondition too, and is not touched.
 absl::Status BringUpToDate(Database* database);
+
+// The statements that BringUpToDate would carry out; none: the file is as it should be. Changes nothing.
+absl::StatusOr<std::vector<std::string>> PendingChanges(Database* database);
 
 }  // namespace runledger::exporters

@@ -122,7 +122,7 @@ absl::StatusOr<SqliteWriter::Tenancy> SqliteWriter::RaiseFence(const ingest::Top
   const absl::StatusOr<bool> found = find.Step();
   if (!found.ok()) return found.status();
 
-  Tenancy tenancy{.refused = absl::OkStatus(), .fence = 1, .position = committed};
+  Tenancy tenancy{.refused = absl::OkStatus(), .fence = 1, .position = committed, .knew_partition = *found};
   std::string cluster_id = metadata.cluster_id;
   if (*found) {
     const int64_t fence = find.Integer(0);
@@ -134,7 +134,11 @@ absl::StatusOr<SqliteWriter::Tenancy> SqliteWriter::RaiseFence(const ingest::Top
       tenancy.refused = absl::FailedPreconditionError(absl::StrCat(
           database_->path(), ": holds rows of ", ToString(partition), " of log epoch ", epoch,
           ", but the committed position is of epoch ", metadata.log_epoch,
-          ": the commit was lost or belongs to another log; `runledger log accept` takes the log as it is"));
+          ": the commit was lost (the group's offsets expired, or were set by hand), or the topic was made again. "
+          "`runledger log accept --topic ",
+          partition.topic, " --partition ", partition.partition,
+          "` takes the log as a new one, from its beginning; with `--from ", stored.offset,
+          "` rows go on where the warehouse ends. Stop the instances of the group first"));
       return tenancy;
     }
     if (epoch == metadata.log_epoch && !stored_cluster.empty() && !cluster_id.empty() && stored_cluster != cluster_id) {

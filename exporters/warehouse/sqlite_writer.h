@@ -35,6 +35,7 @@ class SqliteWriter {
     absl::Status refused;  // not OK: the partition cannot be opened, and nothing was changed
     int64_t fence = 0;
     ingest::Position position;  // as stored
+    bool knew_partition = true;
   };
   // Raises the partition's fence. Where nothing is known of the partition, or its log was accepted as a new one, the
   // committed position is stored.

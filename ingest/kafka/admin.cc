@@ -147,6 +147,32 @@ absl::Status DeleteTopic(const Settings& client, const std::string& topic, int t
   return absl::OkStatus();
 }
 
+absl::Status AddPartitions(const Settings& client, const std::string& topic, int32_t partitions, int timeout_ms) {
+  absl::StatusOr<ClientPtr> rk = MakeClient(client);
+  if (!rk.ok()) return rk.status();
+  struct RequestDeleter {
+    void operator()(rd_kafka_NewPartitions_t* request) const { rd_kafka_NewPartitions_destroy(request); }
+  };
+  char error[512] = "";
+  const std::unique_ptr<rd_kafka_NewPartitions_t, RequestDeleter> request(
+      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<size_t>(partitions), error, sizeof error));
+  if (request == nullptr) return absl::InvalidArgumentError(error);
+  rd_kafka_NewPartitions_t* requests[] = {request.get()};
+  const OptionsPtr options = MakeOptions(rk->get(), RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, timeout_ms);
+  const QueuePtr queue(rd_kafka_queue_new(rk->get()));
+  rd_kafka_CreatePartitions(rk->get(), requests, 1, options.get(), queue.get());
+  absl::StatusOr<EventPtr> event = WaitFor(queue.get(), timeout_ms, "adding partitions to topic " + topic);
+  if (!event.ok()) return event.status();
+  size_t count = 0;
+  const rd_kafka_topic_result_t** results =
+      rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(event->get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    const rd_kafka_resp_err_t failed = rd_kafka_topic_result_error(results[i]);
+    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(failed, "adding partitions to topic " + topic);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<CommittedOffset> GroupOffset(const Settings& client, const std::string& group,
                                             const TopicPartition& partition, int timeout_ms) {
   absl::StatusOr<ClientPtr> rk = MakeOutsider(client, group);

@@ -24,6 +24,9 @@ absl::Status CreateTopics(const Settings& client, const std::vector<NewTopic>& t
 // Deletes a topic and all its records. NotFound: there is none.
 absl::Status DeleteTopic(const Settings& client, const std::string& topic, int timeout_ms);
 
+// Gives a topic more partitions, `partitions` in all. InvalidArgument: it has as many already.
+absl::Status AddPartitions(const Settings& client, const std::string& topic, int32_t partitions, int timeout_ms);
+
 // One configuration value of a topic as the broker has it, e.g. message.timestamp.type. NotFound: no such topic.
 absl::StatusOr<std::string> TopicConfig(const Settings& client, const std::string& topic, const std::string& name,
                                         int timeout_ms);

@@ -1,8 +1,11 @@
 #include "ingest/kafka/consumer.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <set>
+#include <utility>
 
 #include "ingest/kafka/handles.h"
 #include "ingest/kafka/metadata.h"
@@ -21,8 +24,8 @@ constexpr std::pair<const char*, const char*> kFixed[] = {
 
 constexpr std::pair<const char*, const char*> kDefaults[] = {
     {"partition.assignment.strategy", "cooperative-sticky"},
-    {"session.timeout.ms", "45000"},
-    {"fetch.wait.max.ms", "100"},  // how long a quiet partition keeps the others of its broker waiting
+    {"session.timeout.ms", "45000"},  // Consumer::kDefaultSessionTimeoutMs
+    {"fetch.wait.max.ms", "100"},     // how long a quiet partition keeps the others of its broker waiting
     {"isolation.level", "read_committed"},
 };
 
@@ -43,13 +46,48 @@ std::vector<TopicPartition> FromList(const rd_kafka_topic_partition_list_t& list
 }  // namespace
 
 struct MessageBatch::Raw {
+  struct Range {
+    size_t begin = 0;
+    size_t size = 0;
+  };
+
   std::vector<rd_kafka_message_t*> messages;
-  std::vector<Header> headers;     // of all messages, one after the other
-  std::vector<size_t> headers_of;  // where the headers of each message begin
+  std::vector<rd_kafka_headers_t*> lists;  // that `headers` point into
+  std::vector<Header> headers;
+  std::vector<Range> headers_of;  // by message: its own, or those of the one before it
+
   ~Raw() { Destroy(); }
   void Destroy() {
     for (rd_kafka_message_t* message : messages) rd_kafka_message_destroy(message);
+    for (rd_kafka_headers_t* list : lists) rd_kafka_headers_destroy(list);
     messages.clear();
+    lists.clear();
+    headers.clear();
+    headers_of.clear();
+  }
+
+  // The list that librdkafka makes of a message's headers takes three allocations. Most records carry the same headers
+  // as the one before, so it goes at once, while they are cheap to give back.
+  Range TakeHeaders(rd_kafka_message_t* message) {
+    rd_kafka_headers_t* list = nullptr;
+    if (rd_kafka_message_detach_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+    const Range own{headers.size(), rd_kafka_header_cnt(list)};
+    const char* name;
+    const void* value;
+    size_t size;
+    for (size_t i = 0; rd_kafka_header_get_all(list, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+      headers.push_back(
+          {name, value == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(value), size)});
+    }
+    const Range before = headers_of.empty() ? Range{} : headers_of.back();
+    const auto at = [this](size_t i) { return headers.begin() + static_cast<std::ptrdiff_t>(i); };
+    if (before.size == own.size && std::equal(at(own.begin), headers.end(), at(before.begin))) {
+      headers.resize(own.begin);
+      rd_kafka_headers_destroy(list);
+      return before;
+    }
+    lists.push_back(list);
+    return own;
   }
 };
 
@@ -77,9 +115,7 @@ void PartitionQueue::Drain(size_t max, int timeout_ms, MessageBatch* batch) {
   raw.messages.resize(max);
   const ssize_t count = rd_kafka_consume_batch_queue(impl_->queue.get(), timeout_ms, raw.messages.data(), max);
   raw.messages.resize(count > 0 ? static_cast<size_t>(count) : 0);
-  raw.headers.clear();
-  raw.headers_of.clear();
-  for (const rd_kafka_message_t* message : raw.messages) {
+  for (rd_kafka_message_t* message : raw.messages) {
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       batch->end_of_log_ = message->offset;
       continue;
@@ -100,32 +136,46 @@ void PartitionQueue::Drain(size_t max, int timeout_ms, MessageBatch* batch) {
     view.has_value = message->payload != nullptr;
     if (view.has_key) view.key = {static_cast<const char*>(message->key), message->key_len};
     if (view.has_value) view.value = {static_cast<const char*>(message->payload), message->len};
-    raw.headers_of.push_back(raw.headers.size());
-    rd_kafka_headers_t* headers = nullptr;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    const char* name;
-    const void* value;
-    size_t size;
-    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
-      raw.headers.push_back(
-          {name, value == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(value), size)});
-    }
+    raw.headers_of.push_back(raw.TakeHeaders(message));
   }
-  raw.headers_of.push_back(raw.headers.size());
   for (size_t i = 0; i < batch->messages_.size(); ++i) {  // only now do the headers stand still
-    batch->messages_[i].headers = {raw.headers.data() + raw.headers_of[i], raw.headers_of[i + 1] - raw.headers_of[i]};
+    batch->messages_[i].headers = {raw.headers.data() + raw.headers_of[i].begin, raw.headers_of[i].size};
   }
 }
+
+namespace {
+
+// Kafka's numbers of requests to the group's coordinator.
+constexpr int16_t kJoinGroup = 11;
+constexpr int16_t kHeartbeat = 12;
+constexpr int16_t kLeaveGroup = 13;
+constexpr char kInterceptor[] = "joining";
+
+struct HeldCommit {
+  PartitionListPtr offsets;
+  uint64_t tag = 0;
+};
+
+}  // namespace
 
 struct Consumer::Impl {
   Listener* listener = nullptr;
   LogCallback log;
   rd_kafka_t* rk = nullptr;
   QueuePtr commits;  // answers to commits
+  bool subscribed = false;
   bool ever_assigned = false;
+  int session_timeout_ms = 0;
   bool closed = false;
-  bool silent = false;                // set by the destructor on the polling thread: the listener may be half destroyed
+  std::atomic<bool> silent{false};  // set by the destructor on the polling thread, read by the client's too: from then
+                                    // on the listener may be half destroyed; orders nothing else
   std::set<TopicPartition> assigned;  // under an eager protocol the whole assignment is set each time
+  // A broker serves one request of a connection after the other. While it holds a member's JoinGroup back, until all
+  // others have joined too, a commit waits behind it, and comes with the generation that is over by then: refused, and
+  // librdkafka 2.0.2 takes that for the loss of all partitions. So commits wait here instead. Set on librdkafka's
+  // threads, read by the polling thread; it orders nothing else.
+  std::atomic<bool> joining{false};
+  std::vector<HeldCommit> held;  // polling thread
 
   ~Impl() {
     commits.reset();
@@ -144,11 +194,54 @@ struct Consumer::Impl {
                                 impl->Describe(error, "committing"));
   }
 
+  static rd_kafka_resp_err_t OnNew(rd_kafka_t* rk, const rd_kafka_conf_t*, void* opaque, char*, size_t) noexcept {
+    return rd_kafka_interceptor_add_on_request_sent(rk, kInterceptor, &Impl::OnRequestSent, opaque);
+  }
+  static rd_kafka_resp_err_t OnRequestSent(rd_kafka_t*, int, const char*, int32_t, int16_t api_key, int16_t, int32_t,
+                                           size_t, void* opaque) noexcept {
+    auto* impl = static_cast<Impl*>(opaque);
+    if (api_key == kJoinGroup) impl->joining.store(true, std::memory_order_relaxed);
+    if (api_key == kHeartbeat || api_key == kLeaveGroup) impl->joining.store(false, std::memory_order_relaxed);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  }
+
+  absl::Status SendCommit(const rd_kafka_topic_partition_list_t* list, uint64_t tag) {
+    return Describe(rd_kafka_commit_queue(rk, list, commits.get(), &Impl::OnCommit,
+                                          reinterpret_cast<void*>(static_cast<uintptr_t>(tag))),
+                    "committing");
+  }
+  void SendHeldCommits() {
+    if (held.empty() || joining.load(std::memory_order_relaxed)) return;
+    for (const HeldCommit& commit : std::exchange(held, {})) {
+      const absl::Status status = SendCommit(commit.offsets.get(), commit.tag);
+      if (!status.ok() && !silent) listener->OnCommitted(commit.tag, status);
+    }
+  }
+  // Of partitions that are somebody else's now.
+  void DropHeldCommits(const std::vector<TopicPartition>& partitions) {
+    std::vector<uint64_t> dropped;
+    std::erase_if(held, [&](const HeldCommit& commit) {
+      for (int i = 0; i < commit.offsets->cnt; ++i) {
+        const rd_kafka_topic_partition_t& each = commit.offsets->elems[i];
+        if (std::find(partitions.begin(), partitions.end(), TopicPartition{each.topic, each.partition}) ==
+            partitions.end())
+          continue;
+        dropped.push_back(commit.tag);
+        return true;
+      }
+      return false;
+    });
+    for (const uint64_t tag : dropped) {
+      if (!silent) listener->OnCommitted(tag, absl::FailedPreconditionError("committing: the partition was given up"));
+    }
+  }
+
   bool eager() const { return std::strcmp(rd_kafka_rebalance_protocol(rk), "EAGER") == 0; }
 
   static void OnRebalance(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
                           void* opaque) noexcept {
     auto* impl = static_cast<Impl*>(opaque);
+    impl->joining.store(false, std::memory_order_relaxed);  // it has joined, or has to begin anew
     if (impl->silent) {
       impl->AnswerForListener(error, list);
       return;
@@ -185,7 +278,7 @@ struct Consumer::Impl {
   }
   static void OnLog(const rd_kafka_t* rk, int level, const char* facility, const char* text) noexcept {
     const auto* impl = static_cast<const Impl*>(rd_kafka_opaque(rk));
-    if (impl != nullptr && impl->log) impl->log(level, facility, text);
+    if (impl != nullptr && impl->log && !impl->silent) impl->log(level, facility, text);
   }
 };
 
@@ -209,10 +302,12 @@ absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& setti
   auto impl = std::make_unique<Impl>();
   impl->listener = listener;
   impl->log = std::move(log);
+  impl->session_timeout_ms = std::atoi(all["session.timeout.ms"].c_str());  // MakeConf has taken it as a number
   rd_kafka_conf_set_opaque(conf->get(), impl.get());
   rd_kafka_conf_set_rebalance_cb(conf->get(), &Impl::OnRebalance);
   rd_kafka_conf_set_error_cb(conf->get(), &Impl::OnError);
   rd_kafka_conf_set_log_cb(conf->get(), &Impl::OnLog);
+  rd_kafka_conf_interceptor_add_on_new(conf->get(), kInterceptor, &Impl::OnNew, impl.get());
   char error[512];
   impl->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), error, sizeof error);
   if (impl->rk == nullptr) return absl::InvalidArgumentError(std::string("Kafka consumer: ") + error);
@@ -225,22 +320,29 @@ absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& setti
 Consumer::~Consumer() {
   impl_->silent = true;
   Close();
+  // Between the group's answer that it is a member and its first assignment, librdkafka 2.0.2 aborts not only when such
+  // a member closes, but also when it is destroyed: the state of its assignor is not there yet. It lives on until the
+  // process ends, without a word.
+  if (impl_->subscribed && !impl_->ever_assigned) impl_.release();
 }
 
 void Consumer::Close() {
   if (impl_->closed) return;
   impl_->closed = true;
-  // librdkafka 2.0.2 can crash when a cooperative member closes before its first assignment; it is dropped instead, and
-  // the group finds out by its session timeout.
+  // librdkafka 2.0.2 can crash when a cooperative member closes before its first assignment: see the destructor. The
+  // group finds out by its session timeout.
   if (impl_->ever_assigned) rd_kafka_consumer_close(impl_->rk);
 }
 
 absl::Status Consumer::Subscribe(const std::vector<std::string>& topics) {
+  impl_->subscribed = true;
   PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(topics.size())));
   for (const std::string& topic : topics)
     rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
   return ToStatus(rd_kafka_subscribe(impl_->rk, list.get()), "subscribing");
 }
+
+int Consumer::session_timeout_ms() const { return impl_->session_timeout_ms; }
 
 bool Consumer::Fatal() const {
   char text[1];
@@ -259,6 +361,8 @@ void Consumer::Poll(int timeout_ms) {
   rd_kafka_message_destroy(message);
 }
 
+bool Consumer::eager() const { return impl_->eager(); }
+
 absl::Status Consumer::Assign(const std::vector<PartitionOffset>& starts) {
   PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(starts.size())));
   for (const PartitionOffset& start : starts) {
@@ -272,6 +376,7 @@ absl::Status Consumer::Assign(const std::vector<PartitionOffset>& starts) {
 
 absl::Status Consumer::Unassign(const std::vector<TopicPartition>& partitions) {
   for (const TopicPartition& partition : partitions) impl_->assigned.erase(partition);
+  impl_->DropHeldCommits(partitions);
   if (!impl_->eager())
     return TakeError(rd_kafka_incremental_unassign(impl_->rk, ToList(partitions).get()), "unassigning");
   return ToStatus(rd_kafka_assign(impl_->rk, nullptr), "unassigning");
@@ -322,12 +427,17 @@ absl::Status Consumer::Commit(const std::vector<CommittedOffset>& offsets, uint6
     entry->metadata = rd_kafka_mem_malloc(nullptr, offset.metadata.size());  // freed with the list
     std::memcpy(entry->metadata, offset.metadata.data(), offset.metadata.size());
   }
-  return impl_->Describe(rd_kafka_commit_queue(impl_->rk, list.get(), impl_->commits.get(), &Impl::OnCommit,
-                                               reinterpret_cast<void*>(static_cast<uintptr_t>(tag))),
-                         "committing");
+  if (impl_->joining.load(std::memory_order_relaxed)) {
+    impl_->held.push_back({std::move(list), tag});
+    return absl::OkStatus();
+  }
+  return impl_->SendCommit(list.get(), tag);
 }
 
-void Consumer::ServeCommits(int timeout_ms) { rd_kafka_queue_poll_callback(impl_->commits.get(), timeout_ms); }
+void Consumer::ServeCommits(int timeout_ms) {
+  impl_->SendHeldCommits();
+  rd_kafka_queue_poll_callback(impl_->commits.get(), timeout_ms);
+}
 
 namespace {
 
@@ -359,6 +469,13 @@ std::vector<PartitionOffset> Consumer::StartOffsets(const std::vector<TopicParti
 
 absl::StatusOr<int32_t> Consumer::PartitionCount(const std::string& topic, int timeout_ms) {
   return kafka::PartitionCount(impl_->rk, topic, timeout_ms);
+}
+
+absl::Status Consumer::RefreshTopics(int timeout_ms) {
+  const rd_kafka_metadata_t* raw = nullptr;
+  const rd_kafka_resp_err_t error = rd_kafka_metadata(impl_->rk, 1, nullptr, &raw, timeout_ms);
+  const MetadataPtr metadata(raw);
+  return ToStatus(error, "metadata of all topics");
 }
 
 std::string Consumer::ClusterId(int timeout_ms) {

@@ -84,7 +84,7 @@ class Consumer {
     virtual void OnAssigned(const std::vector<TopicPartition>& partitions) = 0;
     // The listener calls Unassign for these before it returns. `lost`: another member may own them already.
     virtual void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost) = 0;
-    // The answer to Commit(offsets, tag). FailedPrecondition: the group has moved on, or a rebalance is under way.
+    // The answer to Commit(offsets, tag). FailedPrecondition: the group has moved on without this member.
     virtual void OnCommitted(uint64_t tag, const absl::Status& status) = 0;
     // Something is wrong that the client itself tries to mend: Unavailable: brokers are down; NotFound: a topic is not
     // there yet. But FailedPrecondition is the end: another member has this one's group.instance.id.
@@ -100,12 +100,16 @@ class Consumer {
   absl::Status Subscribe(const std::vector<std::string>& topics);
   // Serves rebalances and errors. REQUIRES: called at least once in max.poll.interval.ms.
   void Poll(int timeout_ms);
+  // How long the group counts on a member that it does not hear of.
+  int session_timeout_ms() const;
   // The client has given up for good, for instance because another one with the same group.instance.id took its place.
   bool Fatal() const;
   // Leaves the group (a static member stays in it) and waits for that, a few seconds if no broker answers: OnRevoked
   // comes from within. Polling thread.
   void Close();
 
+  // The group gives out all of a member's partitions at each rebalance, and not only those that it gets in addition.
+  bool eager() const;
   // Starts reading. kOffsetBeginning and kOffsetEnd are allowed. The queue of each partition must have been opened
   // before.
   absl::Status Assign(const std::vector<PartitionOffset>& starts);
@@ -115,7 +119,8 @@ class Consumer {
   std::unique_ptr<PartitionQueue> OpenQueue(const TopicPartition& partition);
 
   absl::StatusOr<std::vector<CommittedOffset>> Committed(const std::vector<TopicPartition>& partitions, int timeout_ms);
-  // Commits in one request and returns at once; the listener hears of it from within Poll or ServeCommits.
+  // Commits in one request and returns at once; the listener hears of it from within Poll, ServeCommits or Unassign. A
+  // commit waits while the member joins a new generation of the group: it would be refused. Polling thread.
   absl::Status Commit(const std::vector<CommittedOffset>& offsets, uint64_t tag);
   // For listeners that wait within OnRevoked: hands over answers to commits, waiting for one at most so long.
   void ServeCommits(int timeout_ms);
@@ -125,6 +130,9 @@ class Consumer {
   std::vector<PartitionOffset> EndOffsets(const std::vector<TopicPartition>& partitions, int timeout_ms);
   std::vector<PartitionOffset> StartOffsets(const std::vector<TopicPartition>& partitions, int timeout_ms);
 
+  // Asks for all topics, which makes the client look whether those it subscribed to have changed, and the group share
+  // out new partitions at once instead of at topic.metadata.refresh.interval.ms.
+  absl::Status RefreshTopics(int timeout_ms);
   absl::StatusOr<int32_t> PartitionCount(const std::string& topic, int timeout_ms);
   // Empty if no broker answers in time.
   std::string ClusterId(int timeout_ms);

@@ -1,6 +1,7 @@
 #include "ingest/kafka/partition_reader.h"
 
 #include "ingest/kafka/handles.h"
+#include "ingest/kafka/metadata.h"
 #include "ingest/kafka/partition_queue_impl.h"
 
 namespace runledger::kafka {
@@ -27,6 +28,8 @@ absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const S
   all["enable.auto.commit"] = "false";
   all["enable.auto.offset.store"] = "false";
   all["auto.offset.reset"] = "error";
+  // Of each partition, fetched ahead: its queue is left alone for long where rows cannot be written.
+  all.try_emplace("queued.max.messages.kbytes", "8192");
   absl::StatusOr<ConfPtr> conf = MakeConf(all);
   if (!conf.ok()) return conf.status();
   auto impl = std::make_unique<Impl>();
@@ -60,6 +63,19 @@ absl::Status PartitionReader::Stop(const TopicPartition& partition) {
 
 void PartitionReader::Poll() {
   if (rd_kafka_message_t* message = rd_kafka_consumer_poll(impl_->rk, 0)) rd_kafka_message_destroy(message);
+}
+
+absl::StatusOr<int64_t> PartitionReader::EndOf(const TopicPartition& partition, int timeout_ms) {
+  int64_t start = 0;
+  int64_t end = 0;
+  const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(impl_->rk, partition.topic.c_str(),
+                                                                     partition.partition, &start, &end, timeout_ms);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "asking for the end of " + ToString(partition));
+  return end;
+}
+
+absl::StatusOr<int32_t> PartitionReader::PartitionCount(const std::string& topic, int timeout_ms) {
+  return kafka::PartitionCount(impl_->rk, topic, timeout_ms);
 }
 
 }  // namespace runledger::kafka

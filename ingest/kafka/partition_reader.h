@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -10,7 +12,8 @@
 namespace runledger::kafka {
 
 // Reads partitions that it is told to, outside any group: no rebalances, no commits. Positions that the log does not
-// have are errors of the partition's queue. One thread calls all but Drain of the queues.
+// have are errors of the partition's queue. One thread calls all but Drain of the queues. Of `settings`, group.id must
+// be there, though no group is joined; with enable.partition.eof batches say where the log ends.
 class PartitionReader {
  public:
   // `log` must outlive the reader.
@@ -24,6 +27,11 @@ class PartitionReader {
   absl::Status Stop(const TopicPartition& partition);
   // Serves the client; call every now and then.
   void Poll();
+
+  // End of a partition as its leader knows it now. Unavailable: it did not answer in time.
+  absl::StatusOr<int64_t> EndOf(const TopicPartition& partition, int timeout_ms);
+  // Asked from the cluster, which makes no topic for it. NotFound: there is none.
+  absl::StatusOr<int32_t> PartitionCount(const std::string& topic, int timeout_ms);
 
  private:
   struct Impl;

@@ -74,11 +74,10 @@ absl::Status ToStatus(rd_kafka_resp_err_t error, const std::string& what) {
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
     case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
-    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
       return absl::FailedPreconditionError(text);
     case RD_KAFKA_RESP_ERR__FATAL:
       return absl::InternalError(text);  // this client does nothing any more
-    default:
+    default:                             // REBALANCE_IN_PROGRESS too: the member still is one, and may ask again
       return absl::UnavailableError(text);
   }
 }

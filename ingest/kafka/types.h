@@ -36,6 +36,8 @@ inline constexpr int64_t kOffsetUnknown = -1001;
 struct Header {
   std::string_view name;
   std::string_view value;
+
+  friend bool operator==(const Header&, const Header&) = default;
 };
 
 enum class TimestampType : uint8_t { kNone, kCreateTime, kLogAppendTime };
@@ -49,7 +51,7 @@ struct MessageView {
   bool has_value = false;
   std::string_view key;
   std::string_view value;
-  std::span<const Header> headers;
+  std::span<const Header> headers;  // neighbours that carry the same may share them
 };
 
 // A record to be written.

@@ -12,14 +12,14 @@ namespace runledger::aggregators {
 namespace {
 
 struct Store {
-  std::vector<WheelLinks> all;
-  WheelLinks& links(uint32_t record) { return all[record]; }
+  std::vector<WheelPlace> all;
+  WheelPlace& place(uint32_t record) { return all[record]; }
 };
 
 // The wheel beside a sorted multimap of deadlines.
 class Model {
  public:
-  Model(uint64_t seed, uint32_t records) : random_(seed), store_{std::vector<WheelLinks>(records)}, wheel_(&store_) {}
+  Model(uint64_t seed, uint32_t records) : random_(seed), store_{std::vector<WheelPlace>(records)}, wheel_(&store_) {}
 
   void Arm() {
     const auto record = static_cast<uint32_t>(random_() % store_.all.size());
@@ -54,14 +54,16 @@ class Model {
   void Arm(uint32_t record, int64_t due_us) {
     wheel_.Arm(record, due_us);
     deadlines_.emplace(due_us, record);
+    due_us_[record] = due_us;
   }
   void Disarm(uint32_t record) {
+    RC_ASSERT(wheel_.due_us(record) == due_us_[record]);
     Forget(record);
     wheel_.Disarm(record);
     RC_ASSERT(!wheel_.armed(record));
   }
   void Forget(uint32_t record) {
-    auto [at, end] = deadlines_.equal_range(store_.all[record].due_us);
+    auto [at, end] = deadlines_.equal_range(due_us_[record]);
     while (at != end && at->second != record) ++at;
     RC_ASSERT(at != end);
     deadlines_.erase(at);
@@ -71,6 +73,7 @@ class Model {
   Store store_;
   DeadlineWheel<Store> wheel_;
   std::multimap<int64_t, uint32_t> deadlines_;
+  std::map<uint32_t, int64_t> due_us_;  // of each record that was armed
   int64_t now_us_ = 0;
 };
 
@@ -89,7 +92,7 @@ RC_GTEST_PROP(DeadlineWheel, FiresWhatASortedMultimapSaysIsDue, ()) {
 }
 
 TEST(DeadlineWheel, HonoursMicroseconds) {
-  Store store{std::vector<WheelLinks>(2)};
+  Store store{std::vector<WheelPlace>(2)};
   DeadlineWheel<Store> wheel(&store);
   std::vector<uint32_t> fired;
   const auto fire = [&](uint32_t record) { fired.push_back(record); };

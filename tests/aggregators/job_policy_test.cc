@@ -36,6 +36,15 @@ RC_GTEST_PROP(MatchesPattern, AgreesWithTheReference, ()) {
   RC_ASSERT(MatchesPattern(pattern, text) == reference::Matches(pattern, text));
 }
 
+TEST(JobPolicies, NamedAreThoseThatAreNamedAndEnabled) {
+  JobPolicyRule off = Rule("off", 1);
+  off.policy.enabled = false;
+  const JobPolicies policies(JobPolicy(), {Rule("a", 1), Rule("b*", 1), off});
+  EXPECT_EQ(policies.Names(), std::vector<std::string>{"a"});
+  for (const char* name : {"a", "b", "b*", "off", "c"})
+    EXPECT_EQ(policies.IsNamed(name), std::string(name) == "a") << name;
+}
+
 RC_GTEST_PROP(JobPolicies, ChooseAsTheReferenceDoes, ()) {
   const auto patterns =
       *rc::gen::container<std::vector<std::string>>(rc::gen::container<std::string>(rc::gen::element('a', 'b', '*')));

@@ -102,12 +102,6 @@ class Model {
     MUST(text.kind == codecs::Kind::kScraper);
   }
 
-  ClosedRun Closed(const Hash128& id) const {
-    ClosedRun run{};
-    run.id = id;
-    return run;
-  }
-
   void AddOpen(const Hash128& id) {
     Expected run{true, Word(), "", 0};
     const RunTable::Ref ref = table_.AddOpen(id, run.run_id);
@@ -116,7 +110,7 @@ class Model {
   }
   void AddClosed(const Hash128& id) {
     const Expected run{false, Word(), Word(), static_cast<int64_t>(random_())};
-    table_.AddClosed(Closed(id), TextOf(run));
+    table_.AddClosed(id, TextOf(run));
     expected_[id] = run;
     closed_.push_back(id);
   }
@@ -125,7 +119,7 @@ class Model {
     run->event_id = Word();
     ClosedText text = TextOf(*run);
     text.run_id = table_.RunIdOf(table_.open(ref));  // text that the table itself holds
-    table_.Close(ref, Closed(id), text);
+    table_.Close(ref, text);
     closed_.push_back(id);
   }
   void ReplaceText(RunTable::Ref ref, Expected* run) {
@@ -180,11 +174,7 @@ RC_GTEST_PROP(RunTable, NumbersOfClosedRunsGoRound, ()) {
 TEST(RunTable, GivesMemoryBack) {
   RunTable table;
   const size_t empty = table.record_bytes();
-  ClosedRun run{};
-  for (uint64_t i = 0; i < 20'000; ++i) {
-    run.id = IdOf(i, 5000);
-    table.AddClosed(run, {0, -1, 0, 0, {}, "run", "event"});
-  }
+  for (uint64_t i = 0; i < 20'000; ++i) table.AddClosed(IdOf(i, 5000), {0, -1, 0, 0, {}, "run", "event"});
   const size_t full = table.record_bytes();
   while (table.closed_count() > 0) table.RemoveOldestClosed();
   EXPECT_GT(full, empty + 20'000 * sizeof(ClosedRun));

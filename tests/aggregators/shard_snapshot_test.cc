@@ -5,17 +5,10 @@
 #include <random>
 
 #include "aggregators/log_script.h"
+#include "aggregators/whole_snapshot.h"
 
 namespace runledger::aggregators {
 namespace {
-
-std::string SnapshotOf(Shard* shard) {
-  std::string bytes;
-  shard->BeginSnapshot();
-  while (!shard->ContinueSnapshot(1 << 20, &bytes)) {
-  }
-  return bytes;
-}
 
 EventSpec RandomEvent(std::mt19937_64* random, int64_t pace_us) {
   const auto below = [&](int64_t limit) { return static_cast<int64_t>((*random)() % static_cast<uint64_t>(limit)); };

@@ -296,6 +296,111 @@ TEST_F(ShardTest, QuestionsFindRuns) {
   EXPECT_EQ(stale[0].stale_after_us, 4 * kHourUs);
 }
 
+// Settings that change while runs are open.
+class OtherSettingsTest : public testing::Test {
+ protected:
+  static constexpr char kJob[] = "PlayerGameSummaryProcessor";
+
+  void Fold(const EventSpec& spec) {
+    const std::string wire = WireOf(spec, kNow);
+    codecs::Rejection rejection;
+    ASSERT_TRUE(decoder_.Decode(wire, kNow, &event_, &rejection));
+    shard_.BeginRecord(kNow, TimestampKind::kAppendTime);
+    shard_.Apply(event_);
+    shard_.EndRecord();
+  }
+  void Set(const std::function<void(JobPolicy&)>& change) {
+    JobPolicy policy;
+    change(policy);
+    shard_.SetPolicies(std::make_shared<JobPolicies>(JobPolicy(), std::vector<JobPolicyRule>{{kJob, policy}}));
+  }
+  // The job as readers see it; nothing: they do not.
+  std::optional<JobBlock> Shown() {
+    EXPECT_TRUE(shard_.Publish({}));
+    const auto block = shard_.Read();
+    if (block->labels.empty() || block->labels[0] == nullptr) return std::nullopt;
+    return block->jobs[0];
+  }
+
+  Shard shard_{ShardOptions(), std::make_shared<JobPolicies>()};
+  codecs::EventDecoder decoder_{codecs::Limits{}};
+  codecs::Event event_;
+};
+
+TEST_F(OtherSettingsTest, EveryVerdictIsJudgedAnew) {
+  Fold(Running());
+  shard_.AdvanceWatermark(kNow + 5 * kHourUs);
+  EXPECT_EQ(Shown()->stale, 1u);
+  Set([](JobPolicy& policy) { policy.stale_after_us = 6 * kHourUs; });
+  EXPECT_EQ(Shown()->stale, 0u);
+  EXPECT_EQ(shard_.Read()->labels[0]->stale_after_us, 6 * kHourUs);
+  // And it becomes stale when the new limit says so, not before.
+  shard_.AdvanceWatermark(kNow + 6 * kHourUs);
+  EXPECT_EQ(Shown()->stale, 0u);
+  shard_.AdvanceWatermark(kNow + 6 * kHourUs + 1);
+  EXPECT_EQ(Shown()->stale, 1u);
+  EXPECT_FALSE(Shown()->job_stale);
+  Set([](JobPolicy& policy) { policy.staleness_threshold_us = kHourUs; });
+  EXPECT_EQ(Shown()->stale, 1u);
+  EXPECT_TRUE(Shown()->job_stale);
+}
+
+TEST_F(OtherSettingsTest, AJobThatIsDisabledIsNotSeenAndItsOpenRunsAreForgotten) {
+  Fold(Running(1));
+  Fold(Ended(kSuccess, 2));
+  EXPECT_EQ(Shown()->running, 1u);
+  Set([](JobPolicy& policy) { policy.enabled = false; });
+  EXPECT_FALSE(Shown());
+  EXPECT_EQ(shard_.open_runs(), 0u);
+  EXPECT_TRUE(shard_.FindRuns({}).empty());
+  Fold(Running(3));
+  EXPECT_FALSE(Shown());
+  EXPECT_EQ(shard_.open_runs(), 0u);
+
+  // Enabled again it goes on where it stopped: started = running + finished + forgotten.
+  Set([](JobPolicy& policy) { policy.display_name = "Game summary"; });
+  Fold(Running(4));
+  const std::optional<JobBlock> block = Shown();
+  ASSERT_TRUE(block);
+  EXPECT_EQ(block->started, 3u);
+  EXPECT_EQ(block->running, 1u);
+  EXPECT_EQ(block->forgotten, 1u);
+  EXPECT_EQ(block->finished[codecs::TerminalIndex(codecs::Status::kSuccess)], 1u);
+  EXPECT_EQ(shard_.Read()->labels[0]->display_name, "Game summary");
+  EXPECT_EQ(shard_.FindRuns({}).size(), 2u);
+}
+
+TEST_F(OtherSettingsTest, ASnapshotUnderWayIsOfTheMomentBefore) {
+  Fold(Running(1));
+  Fold(Ended(kSuccess, 2));
+  std::string whole;
+  shard_.BeginSnapshot();
+  Set([](JobPolicy& policy) { policy.enabled = false; });
+  while (!shard_.ContinueSnapshot(1, &whole)) {
+  }
+  Shard again(ShardOptions(), std::make_shared<JobPolicies>());
+  const absl::Status restored = again.RestoreSnapshot(whole);
+  ASSERT_TRUE(restored.ok()) << restored;
+  EXPECT_EQ(again.open_runs(), 1u);
+  EXPECT_EQ(again.FindRuns({}).size(), 2u);
+}
+
+TEST_F(OtherSettingsTest, ThePhaseThatARunNamedStaysUnlessItIsConfigured) {
+  EventSpec spec = Running();
+  spec.phase = 1;
+  Fold(spec);
+  ASSERT_TRUE(Shown());
+  const std::string told = shard_.Read()->labels[0]->phase;
+  EXPECT_NE(told, "");
+  Set([](JobPolicy& policy) { policy.priority = "critical"; });
+  ASSERT_TRUE(Shown());
+  EXPECT_EQ(shard_.Read()->labels[0]->phase, told);
+  EXPECT_EQ(shard_.Read()->labels[0]->priority, "critical");
+  Set([](JobPolicy& policy) { policy.phase = "phase_9"; });
+  ASSERT_TRUE(Shown());
+  EXPECT_EQ(shard_.Read()->labels[0]->phase, "phase_9");
+}
+
 TEST_F(ShardTest, ANewJobIsAnnouncedOnce) {
   std::vector<std::string> seen;
   twins_->shard().OnNewJob([&](std::string_view name) { seen.emplace_back(name); });

@@ -3,9 +3,14 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
+#include <deque>
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
+
+#include "aggregators/text_queue.h"
 
 namespace runledger::aggregators {
 namespace {
@@ -44,6 +49,53 @@ TEST(TextArena, ASteadyPopulationTakesNoMoreMemory) {
     ref = arena.Store(std::string(size, 'y'));
   }
   EXPECT_EQ(arena.bytes(), bytes);
+}
+
+// Mostly the oldest goes; sometimes one out of the middle, which is written anew at the end, as corrections do.
+RC_GTEST_PROP(TextQueue, GivesBackWhatWasAppended, ()) {
+  std::mt19937_64 random(*rc::gen::arbitrary<uint64_t>());
+  const auto longest = *rc::gen::inRange<size_t>(1, TextQueue::kMaxBytes + 1);
+  const auto most = *rc::gen::inRange<size_t>(1, 1000);
+  TextQueue queue;
+  std::deque<std::pair<TextQueue::Ref, std::string>> stored;
+  const auto append = [&] {
+    std::string text(random() % (longest + 1), static_cast<char>(random() % 256));
+    const TextQueue::Ref ref = queue.Append(text.size());
+    std::copy(text.begin(), text.end(), queue.Mutable(ref));
+    return std::pair(ref, std::move(text));
+  };
+  for (int i = 0; i < 1500; ++i) {
+    if (random() % 4 == 0 && !stored.empty()) {
+      auto& one = stored[random() % stored.size()];
+      RC_ASSERT(queue.Get(one.first) == one.second);
+      auto fresh = append();
+      queue.Free(one.first);
+      one = std::move(fresh);
+    } else {
+      stored.push_back(append());
+    }
+    while (stored.size() > most || (random() % 50 == 0 && !stored.empty())) {
+      RC_ASSERT(queue.Get(stored.front().first) == stored.front().second);
+      queue.Free(stored.front().first);
+      stored.pop_front();
+    }
+  }
+  for (const auto& [ref, text] : stored) RC_ASSERT(queue.Get(ref) == text);
+}
+
+TEST(TextQueue, ASteadyPopulationTakesNoMoreMemory) {
+  TextQueue queue;
+  std::deque<TextQueue::Ref> refs;
+  size_t most = 0;
+  for (int i = 0; i < 300'000; ++i) {
+    refs.push_back(queue.Append(130));
+    if (refs.size() > 10'000) {
+      queue.Free(refs.front());
+      refs.pop_front();
+    }
+    if (i < 60'000) most = std::max(most, queue.bytes());
+  }
+  EXPECT_LE(queue.bytes(), most);
 }
 
 TEST(TextArena, FreeingNothingIsNothing) {

@@ -1,5 +1,7 @@
 #include "audit/audit.h"
+#include "ingest/kafka/types.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -9,6 +11,7 @@
 #include "audit/rows_check.h"
 #include "audit/scrape.h"
 #include "audit/settings.h"
+#include "ingest/kafka/types.h"
 
 namespace runledger::audit {
 namespace {
@@ -40,6 +43,13 @@ absl::Status Audit(const AuditOptions& options, const TopicReader& read, Report*
   }
 
   FoldCheck folds(settings->state, settings->policies, scrapes, report);
+  if (options.partition_counts.size() > 1) {
+    folds.SetMoved([&counts = options.partition_counts](int32_t partition, const std::string& job) {
+      const auto home = [&](int32_t count) { return kafka::PartitionFor(kafka::Partitioner::kMurmur2, job, count); };
+      return home(counts.back()) != partition &&
+             std::any_of(counts.begin(), counts.end(), [&](int32_t count) { return home(count) == partition; });
+    });
+  }
   RowsCheck rows(report);
   LettersCheck letters(options.topic, report);
   LedgerCheck ledger(report);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "audit/log_reader.h"
@@ -21,6 +22,9 @@ struct AuditOptions {
   std::string config;             // runledger's own configuration file
   // The process that was scraped has read the whole log since it started, alone: its own counters must agree too.
   bool fresh = false;
+  // How many partitions the topic had, one number after the other, if it grew; keys are job names, by murmur2. Gauges
+  // of a job whose home was a partition and is no longer may be missing there, because its new home shows them.
+  std::vector<int32_t> partition_counts;
 };
 
 // Reads a topic and hands over its records, as ReadTopic does.

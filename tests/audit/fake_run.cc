@@ -181,7 +181,7 @@ void FakeRun::Write(const tools::GeneratedRecord& record) {
   Visitor visitor(this, record, partition.next_offset++);
   partition.shard->BeginRecord(stamp_us, aggregators::TimestampKind::kCreateTime);
   const std::string_view value = record.value ? std::string_view(*record.value) : std::string_view();
-  visitor.NameEvents(decoder_.Decode(value, !record.value, headers, stamp_us, &visitor).framing);
+  visitor.NameEvents(decoder_.Decode({value, !record.value, headers, stamp_us}, &visitor).framing);
   partition.shard->EndRecord();
 }
 

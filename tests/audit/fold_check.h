@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "audit/log_reader.h"
@@ -22,6 +24,10 @@ class FoldCheck {
             const std::vector<Scrape>& scrapes, Report* report);
 
   // The next record, and its good events.
+  // Whether a job's home was this partition and is no longer: then its gauges may be missing.
+  using Moved = std::function<bool(int32_t partition, const std::string& job)>;
+  void SetMoved(Moved moved) { moved_ = std::move(moved); }
+
   void Add(const LogRecord& record, const std::vector<reference::Event>& events);
   // There are no more records: what is left of the scrapes must be at the end.
   void Finish();
@@ -41,11 +47,13 @@ class FoldCheck {
   // Compares what stands at or before the offset.
   void Reach(int32_t partition, int64_t offset);
   void Compare(int32_t partition, const Stop& stop);
+  bool MayBeMissing(int32_t partition, const std::string& key) const;
 
   const reference::FoldOptions options_;
   const reference::Policies policies_;
   const std::vector<Scrape>& scrapes_;
   Report& report_;
+  Moved moved_;
   std::map<int32_t, reference::Fold> folds_;
   std::map<int32_t, std::vector<Stop>> stops_;  // by position, the first last
   std::map<int32_t, int64_t> ends_;             // one more than the last offset

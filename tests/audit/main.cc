@@ -23,6 +23,9 @@ int main(int argc, char** argv) {
   app.add_option("--ledger", options.ledger, "the generator's ledger");
   app.add_option("--config", options.config, "runledger's configuration");
   app.add_flag("--fresh", options.fresh, "the process has read the whole log since it started: check its own counters");
+  app.add_option("--partition-counts", options.partition_counts,
+                 "how many partitions the topic had, one number after the other, if it grew")
+      ->delimiter(',');
   app.add_option("--keep", keep, "differences of a kind to print")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (brokers.empty() == log_file.empty()) {

@@ -188,7 +188,7 @@ class Dumper : public EventVisitor {
 std::string Dump(const GoldenFile& file) {
   RecordDecoder decoder(Limits{}, Framing::kAuto);
   Dumper dumper;
-  const DecodedRecord record = decoder.Decode(file.value, false, file.headers, -1, &dumper);
+  const DecodedRecord record = decoder.Decode({.value = file.value, .headers = file.headers}, &dumper);
   return "content-type: " + std::string(file.headers.content_type) +
          "\ncontent-encoding: " + std::string(file.headers.content_encoding) +
          "\nframing: " + std::string(FramingName(record.framing)) + ", " + std::to_string(record.events) + " good, " +

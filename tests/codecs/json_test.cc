@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "codecs/plain_json.h"
 #include "codecs/utf8.h"
 
 namespace runledger::codecs {
@@ -30,6 +31,65 @@ TEST(Json, SaysWhetherATextIsJsonAndWhyNot) {
       << JsonError("{\"a\": }", 10, nullptr);
 }
 
+TEST(PlainJson, KnowsWhatNearlyAllJsonIs) {
+  for (const char* text : {"{}", "[]", "null", " true ", "-12.5", "0", "\"a\\n\"", R"({"rows":199,"source":"gcs"})",
+                           R"([{"path":"gs://b/p","ok":false},[1,2,[]]])"}) {
+    EXPECT_TRUE(IsPlainJson(text)) << text;
+  }
+}
+
+// Whatever it takes, the parser takes: texts put together from pieces of JSON, and JSON with a byte changed.
+RC_GTEST_PROP(PlainJson, IsJson, ()) {
+  static const std::vector<std::string> kPieces = {"{",
+                                                   "}",
+                                                   "[",
+                                                   "]",
+                                                   ",",
+                                                   ":",
+                                                   "\"",
+                                                   "\"a\"",
+                                                   "\"\\",
+                                                   "\\n",
+                                                   "\\u0041",
+                                                   "1",
+                                                   "0",
+                                                   "-",
+                                                   ".",
+                                                   "5",
+                                                   "e",
+                                                   "E9",
+                                                   "+",
+                                                   "true",
+                                                   "false",
+                                                   "null",
+                                                   "nul",
+                                                   " ",
+                                                   "\n",
+                                                   "\t",
+                                                   "12345678901234567890",
+                                                   "0.123456789012345678",
+                                                   "\x7f",
+                                                   "\xc3\xa9",
+                                                   "\x01",
+                                                   "{\"a\":",
+                                                   "[1,",
+                                                   "\"k\":2",
+                                                   std::string(1, '\0')};
+  std::string text;
+  if (*rc::gen::arbitrary<bool>()) {
+    for (const std::string& piece : *rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(kPieces)))
+      text += piece;
+  } else {
+    text = R"({"rows":199,"source":"gcs","parts":[1.5,-2,{"deep":[null,true,"x\\"]}],"e":{}})";
+    const auto at = *rc::gen::inRange<size_t>(0, text.size());
+    const std::string piece = *rc::gen::elementOf(kPieces);
+    text.replace(at, *rc::gen::inRange<size_t>(0, 3), piece);
+  }
+  RC_CLASSIFY(IsPlainJson(text), "plain");
+  // The parser itself: our own functions look here first.
+  if (IsPlainJson(text)) RC_ASSERT(Json::accept(text));
+}
+
 // Found by fuzzing: the library takes a NUL for the end of the text.
 TEST(Json, NothingHidesBehindANul) {
   const std::string hidden("{}\0garbage", 10);
@@ -47,6 +107,16 @@ TEST(Json, NestingIsBounded) {
   EXPECT_TRUE(too_deep);
   EXPECT_FALSE(IsJson(Nested(1'000'000)));  // bounded before it could overflow a stack
   EXPECT_TRUE(IsJson(Nested(kMaxJsonColumnDepth)));
+  EXPECT_TRUE(IsPlainJson(Nested(kPlainJsonNesting)));
+  EXPECT_FALSE(IsPlainJson(Nested(kPlainJsonNesting + 1)));
+  for (int limit = kPlainJsonNesting - 2; limit <= kPlainJsonNesting + 2; ++limit) {
+    EXPECT_TRUE(IsJson(Nested(limit), limit)) << limit;
+    EXPECT_FALSE(IsJson(Nested(limit + 1), limit)) << limit;
+    EXPECT_EQ(JsonError(Nested(limit), limit, &too_deep), "") << limit;
+    EXPECT_FALSE(too_deep) << limit;
+    EXPECT_NE(JsonError(Nested(limit + 1), limit, &too_deep), "") << limit;
+    EXPECT_TRUE(too_deep) << limit;
+  }
 }
 
 TEST(SecretNames, AreComparedWithoutCaseAndSeparators) {
@@ -155,7 +225,11 @@ TEST(WrapErrors, GivesOneShape) {
       {R"(null)", R"(null)"},
       {R"(42)", R"(42)"},
       {R"([1, 2])", R"([1, 2])"},
-      {"", R"([{"error_message":""}])"},
+      {"", ""},
+      {" \n", ""},
+      {R"("")", ""},
+      {R"([""])", "[]"},
+      {R"(["", "a", " ", {"error_type":"E"}, ""])", R"([{"error_message":"a"},{"error_type":"E"}])"},
       {R"({"unfinished": )", R"([{"error_message":"{\"unfinished\": "}])"},
   };
   for (const Case& c : kCases) {

@@ -36,6 +36,9 @@ struct Encoded {
     EXPECT_TRUE(EventDecoder(Limits{}).Decode(wire, -1, &event, &rejection)) << rejection.text;
     const RowEncoder encoder(secrets);
     refusal = encoder.Check(event);
+    Event looked_at;  // columns checked while it was decoded: the same
+    EXPECT_TRUE(EventDecoder(Limits{}, /*check_columns=*/true).Decode(wire, -1, &looked_at, &rejection));
+    EXPECT_EQ(RefusalText(encoder.Check(looked_at)), RefusalText(refusal));
     std::string refused = refusal ? RefusalText(refusal) : "";
     if (force_core && refused.empty()) refused = "opts: said the warehouse";
     refused_text = refused;
@@ -219,6 +222,17 @@ TEST(Row, ErrorsHaveOneShapeAndTheFirstIsToldInBrief) {
   EXPECT_EQ(Encoded(message)["error_message"].text, "told by the producer");
 }
 
+TEST(Row, ABlankErrorIsNone) {
+  for (const char* blank : {"", "  ", R"("")"}) {
+    v1::Event message = MakeRun(v1::FAILED);
+    message.mutable_run()->set_errors(blank);
+    const Encoded encoded(message);
+    EXPECT_FALSE(encoded.refusal);
+    EXPECT_TRUE(encoded["errors"].null) << blank;
+    EXPECT_TRUE(encoded["error_message"].null) << blank;
+  }
+}
+
 TEST(Row, SecretsLeaveOptsAndOnlyOpts) {
   v1::Event message = MakeRun();
   message.mutable_run()->set_opts(R"({"a":{"PassWord":"x"},"b":1})");
@@ -333,6 +347,32 @@ TEST(Row, AFieldOfAnotherWireTypeRefusesItsColumn) {
   writer.Bytes(10, body);
   const Encoded encoded(wire, SecretNames(), false);
   EXPECT_EQ(encoded.refusal.column, "summary");
+}
+
+// The decoder reads the last of two, the row refuses a bad one wherever it stands.
+TEST(Row, ABadValueBeforeAGoodOneRefusesTheColumn) {
+  v1::RunEvent bad;
+  bad.set_source_status("\xC3\x28");
+  bad.set_data_date(INT32_MAX);
+  std::string wire;
+  WireWriter writer(&wire);
+  writer.Int64(2, kTestTimeUs);
+  std::string bytes = bad.SerializePartialAsString();
+  v1::Event good = OneOfEachBodyWithEverything()[0];
+  good.mutable_run()->set_status(v1::SUCCESS);
+  bytes += good.run().SerializeAsString();
+  writer.Bytes(10, bytes);
+  EXPECT_EQ(Encoded(wire, SecretNames(), false).refusal.column, "source_status");
+}
+
+TEST(Row, ARunThatFitsIsKnownToFitOnceDecoded) {
+  const std::string wire = Wire(OneOfEachBodyWithEverything()[0]);
+  Event event;
+  Rejection rejection;
+  ASSERT_TRUE(EventDecoder(Limits{}, /*check_columns=*/true).Decode(wire, -1, &event, &rejection)) << rejection.text;
+  EXPECT_TRUE(event.columns_fit);
+  ASSERT_TRUE(EventDecoder(Limits{}).Decode(wire, -1, &event, &rejection)) << rejection.text;
+  EXPECT_FALSE(event.columns_fit);
 }
 
 TEST(Row, IsReusedWithoutATrace) {

@@ -47,13 +47,30 @@ TEST(Views, ExpressionsNameColumnsOfTheTable) {
   for (const View& view : Views()) {
     for (const ViewColumn& column : view.columns) {
       if (view.shape == ViewShape::kQuery || column.from != ViewSource::kExpression) continue;
-      int named = 0;
-      ExpandColumns(column.sql.sqlite, [&](std::string_view name) {
-        EXPECT_TRUE(FindEventColumn(name)) << view.name << "." << column.name << " names " << name;
-        ++named;
-        return std::string();
-      });
-      EXPECT_GT(named, 0) << view.name << "." << column.name;
+      for (const std::string_view sql : {column.sql.sqlite, column.sql.bigquery}) {
+        int named = 0;
+        ExpandColumns(sql, [&](std::string_view name) {
+          EXPECT_TRUE(FindEventColumn(name)) << view.name << "." << column.name << " names " << name;
+          ++named;
+          return std::string();
+        });
+        EXPECT_GT(named, 0) << view.name << "." << column.name;
+      }
+    }
+  }
+}
+
+TEST(Views, EachTextIsThereInEachDialect) {
+  const auto in_both = [](const Sql& sql) { return sql.sqlite.empty() == sql.bigquery.empty(); };
+  for (const View& view : Views()) {
+    SCOPED_TRACE(view.name);
+    EXPECT_TRUE(in_both(view.where));
+    EXPECT_TRUE(in_both(view.group_by));
+    for (const ViewColumn& column : view.columns) {
+      SCOPED_TRACE(column.name);
+      // A column of `events` as it is, but that BigQuery may make an array of it.
+      EXPECT_TRUE(in_both(column.sql) || !column.bigquery_type.empty());
+      EXPECT_EQ(column.bigquery_type.empty(), column.from != ViewSource::kColumn || column.sql.bigquery.empty());
     }
   }
 }

@@ -93,10 +93,16 @@ class RecordingSnapshots : public ingest::SnapshotStore {
   }
   void Finish(const ingest::TopicPartition&, ingest::Tenure, uint64_t) override { saves.back().finished = true; }
   void Abort(const ingest::TopicPartition&, ingest::Tenure, uint64_t) override { saves.back().aborted = true; }
+  bool Wants() const override { return wants; }
+  void Committed(const ingest::TopicPartition&, ingest::Tenure, const std::string& pointer) override {
+    committed.push_back(pointer);
+  }
 
   std::vector<std::string> loads;
   std::vector<ingest::Position> loads_before;
   std::vector<Save> saves;
+  std::vector<std::string> committed;  // pointers of accepted commits
+  bool wants = true;
 };
 
 }  // namespace runledger::fakes

@@ -72,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   RecordDecoder decoder(limits, framing);
   Checker checker(value);
   const DecodedRecord record =
-      decoder.Decode(value, false, headers, data[0] % 2 == 0 ? -1 : 1'768'217'408'000'000, &checker);
+      decoder.Decode({value, false, headers, data[0] % 2 == 0 ? -1 : 1'768'217'408'000'000}, &checker);
   FUZZ_CHECK(record.events == checker.good);
   FUZZ_CHECK(record.rejected == checker.bad);
   FUZZ_CHECK(checker.good + checker.bad > 0);  // every record leaves a row or a dead letter

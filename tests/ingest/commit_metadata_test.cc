@@ -24,6 +24,7 @@ TEST(CommitMetadata, ComesBackAsItWent) {
   metadata.stream_base = 7;
   metadata.stream_next_row = 8;
   metadata.advertise = "http://host:9464";
+  metadata.partitions = {2, 12, 24};
   const auto text = metadata.Encode();
   ASSERT_TRUE(text.ok()) << text.status();
   const auto back = CommitMetadata::Decode(*text);
@@ -58,6 +59,7 @@ TEST(CommitMetadata, OthersAndNewerOnesAreNamed) {
   EXPECT_THAT(std::string(CommitMetadata::Decode("{\"v\":2}").status().message()), HasSubstr("version 2"));
   EXPECT_FALSE(CommitMetadata::Decode("{\"v\":1,\"i\":\"five\"}").ok());
   EXPECT_FALSE(CommitMetadata::Decode("{\"v\":1,\"i\":-1}").ok());
+  EXPECT_FALSE(CommitMetadata::Decode("{\"v\":1,\"p\":[2,\"x\"]}").ok());
 }
 
 }  // namespace

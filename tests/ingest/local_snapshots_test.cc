@@ -1,18 +1,19 @@
 #include "ingest/local_snapshots.h"
 
+#include <sys/stat.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spdlog/sinks/ostream_sink.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
-#include <optional>
 #include <random>
 #include <sstream>
 #include <vector>
+
+#include "fakes/snapshot_answers.h"
 
 // Snapshots in real files: what is saved is found again, and what is damaged or another's is named and passed over.
 
@@ -28,37 +29,6 @@ const TopicPartition kPartition{"runs", 3};
 constexpr Tenure kTenure = 7;
 constexpr int64_t kEnd = int64_t{1} << 40;
 
-// Waits for the store's answers.
-class Answers : public SnapshotListener {
- public:
-  void OnSnapshotLoaded(const TopicPartition&, Tenure, absl::StatusOr<Snapshot> snapshot) override {
-    const std::lock_guard lock(mutex_);
-    loaded_ = std::move(snapshot);
-    wake_.notify_all();
-  }
-  void OnSnapshotSaved(const TopicPartition&, Tenure, uint64_t, absl::StatusOr<SavedSnapshot> saved) override {
-    const std::lock_guard lock(mutex_);
-    saved_ = std::move(saved);
-    wake_.notify_all();
-  }
-  absl::StatusOr<Snapshot> Loaded() { return Take(&loaded_); }
-  absl::StatusOr<SavedSnapshot> Saved() { return Take(&saved_); }
-
- private:
-  template <typename T>
-  T Take(std::optional<T>* from) {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [&] { return from->has_value(); });
-    T taken = std::move(**from);
-    from->reset();
-    return taken;
-  }
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::optional<absl::StatusOr<Snapshot>> loaded_;
-  std::optional<absl::StatusOr<SavedSnapshot>> saved_;
-};
-
 class LocalSnapshotsTest : public testing::Test {
  protected:
   LocalSnapshotsTest() {
@@ -70,9 +40,10 @@ class LocalSnapshotsTest : public testing::Test {
     store_.reset();
     fs::remove_all(directory_);
   }
-  void Open() {
+  void Open(const std::string& group = "g") {
     auto logger = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_));
-    store_ = std::make_unique<LocalSnapshots>(directory_, &answers_, logger);
+    store_ = std::make_unique<LocalSnapshots>(LocalSnapshots::Options{.directory = directory_, .group = group},
+                                              &answers_, logger);
     ASSERT_TRUE(store_->Start().ok());
   }
 
@@ -96,7 +67,7 @@ class LocalSnapshotsTest : public testing::Test {
     for (size_t at = 0; at < bytes.size(); at += 70'000)
       store_->Append(kPartition, kTenure, 1, bytes.substr(at, 70'000));
     store_->Finish(kPartition, kTenure, 1);
-    return answers_.Saved();
+    return answers_.Saved(1);
   }
   absl::StatusOr<Snapshot> Load(int64_t before = kEnd, const std::string& cluster = "here", int64_t epoch = 1) {
     store_->Load(kPartition, kTenure, cluster, epoch, "", {before, 0});
@@ -110,6 +81,7 @@ class LocalSnapshotsTest : public testing::Test {
     std::sort(files.begin(), files.end());
     return files;
   }
+  std::string folder() const { return directory_ + "/g/here/runs-3"; }
   std::string log() {
     store_.reset();  // all has been said
     return log_.str();
@@ -117,7 +89,7 @@ class LocalSnapshotsTest : public testing::Test {
 
   std::string directory_;
   std::ostringstream log_;
-  Answers answers_;
+  fakes::SnapshotAnswers answers_;
   std::unique_ptr<LocalSnapshots> store_;
 };
 
@@ -177,6 +149,48 @@ TEST_F(LocalSnapshotsTest, AnothersSnapshotIsNotTaken) {
   EXPECT_THAT(said, HasSubstr("epoch 1"));
 }
 
+TEST_F(LocalSnapshotsTest, GroupsAndClustersShareADirectory) {
+  const std::vector<std::string> groups = {
+      "g", "h", "../g", "g/here", ".", "", std::string(300, 'x'), std::string(300, 'x') + "y"};
+  for (size_t i = 0; i < groups.size(); ++i) {
+    Open(groups[i]);
+    for (int64_t more : {0, 1, 2}) {  // each more than is kept
+      SnapshotIdentity identity = At(100 * static_cast<int64_t>(i) + more);
+      ASSERT_TRUE(Save(identity, "state").ok());
+      identity.cluster_id = "there";
+      identity.position.offset += 50;
+      ASSERT_TRUE(Save(identity, "state").ok());
+    }
+  }
+  for (size_t i = 0; i < groups.size(); ++i) {
+    Open(groups[i]);
+    const int64_t offset = 100 * static_cast<int64_t>(i);
+    EXPECT_EQ(Load()->identity.position.offset, offset + 2) << groups[i];
+    EXPECT_EQ(Load(offset + 2)->identity.position.offset, offset + 1) << groups[i];
+    EXPECT_EQ(Load(kEnd, "there")->identity.position.offset, offset + 52) << groups[i];
+  }
+  EXPECT_THAT(Files(), SizeIs(groups.size() * 4));
+}
+
+TEST_F(LocalSnapshotsTest, WhatAnEarlierVersionLeftIsReadNamedAndLeftAlone) {
+  ASSERT_TRUE(Save(At(100), "old").ok());
+  fs::rename(folder(), directory_ + "/runs-3");
+  for (const char* group : {"g", "h"}) {
+    Open(group);
+    const auto loaded = Load();
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_EQ(loaded->bytes, "old");
+  }
+  ASSERT_TRUE(Save(At(200), "of h").ok());
+  EXPECT_EQ(Load()->bytes, "of h") << "the own one is before it";
+  Open("g");
+  EXPECT_EQ(Load()->bytes, "old");
+  EXPECT_THAT(Files(), SizeIs(2));
+  const std::string said = log();
+  EXPECT_THAT(said, HasSubstr(directory_ + "/runs-3/000001-00000000000000000100.snapshot is of an earlier version"));
+  EXPECT_THAT(said, HasSubstr("group g go to " + folder()));
+}
+
 TEST_F(LocalSnapshotsTest, OneOfANewerVersionIsNamed) {
   ASSERT_TRUE(Save(At(100), "state").ok());
   const fs::path path = Files()[0];
@@ -193,6 +207,26 @@ TEST_F(LocalSnapshotsTest, OneOfANewerVersionIsNamed) {
   EXPECT_THAT(log(), HasSubstr("version"));
 }
 
+TEST_F(LocalSnapshotsTest, AFirstLineOfOtherTypesIsPassedOver) {
+  ASSERT_TRUE(Save(At(100), "state").ok());
+  for (const char* line : {R"({"runledger_snapshot":"1"})", R"({"runledger_snapshot":null})",
+                           R"({"runledger_snapshot":1,"cluster":7})", R"({"runledger_snapshot":1})", "[]", "1"}) {
+    std::ofstream(folder() + "/000001-00000000000000000200.snapshot", std::ios::binary) << line << "\nstate";
+    const auto loaded = Load();
+    ASSERT_TRUE(loaded.ok()) << line;
+    EXPECT_EQ(loaded->identity.position.offset, 100) << line;
+  }
+}
+
+TEST_F(LocalSnapshotsTest, WhatIsNoFileIsNotReadAndHoldsUpNothing) {
+  ASSERT_TRUE(Save(At(100), "state").ok());
+  ASSERT_EQ(mkfifo((folder() + "/000001-00000000000000000200.snapshot").c_str(), 0600), 0);
+  fs::create_directory(folder() + "/000001-00000000000000000300.snapshot");
+  const auto loaded = Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->identity.position.offset, 100);
+}
+
 TEST_F(LocalSnapshotsTest, WhatACrashOrAnAbortLeavesIsNoSnapshot) {
   store_->Begin(kTenure, 1, At(100));
   store_->Append(kPartition, kTenure, 1, State(5));
@@ -200,19 +234,20 @@ TEST_F(LocalSnapshotsTest, WhatACrashOrAnAbortLeavesIsNoSnapshot) {
   EXPECT_TRUE(absl::IsNotFound(Load().status()));
   EXPECT_THAT(Files(), IsEmpty());
   // As after a crash: half a file under its unfinished name.
-  std::ofstream(directory_ + "/runs-3/000001-00000000000000000050.snapshot.part") << "half";
+  std::ofstream(folder() + "/000001-00000000000000000050.snapshot.part") << "half";
   EXPECT_TRUE(absl::IsNotFound(Load().status()));
   ASSERT_TRUE(Save(At(200), "state").ok());
   EXPECT_THAT(Files(), SizeIs(1)) << "swept away";
 }
 
 TEST_F(LocalSnapshotsTest, WhatCannotBeWrittenIsAnErrorThatNamesTheFile) {
-  fs::create_directories(directory_);
-  std::ofstream(directory_ + "/runs-3") << "a file where the folder should be";
+  fs::create_directories(fs::path(folder()).parent_path());
+  std::ofstream(folder()) << "a file where the folder should be";
   const auto saved = Save(At(100), "state");
   ASSERT_FALSE(saved.ok());
   EXPECT_THAT(std::string(saved.status().message()), HasSubstr("runs-3"));
-  LocalSnapshots nowhere(directory_ + "/runs-3/below", &answers_, std::make_shared<spdlog::logger>("none"));
+  LocalSnapshots nowhere({.directory = folder() + "/below", .group = "g"}, &answers_,
+                         std::make_shared<spdlog::logger>("none"));
   const absl::Status started = nowhere.Start();
   EXPECT_FALSE(started.ok());
   EXPECT_THAT(std::string(started.message()), HasSubstr("state.dir"));

@@ -108,7 +108,7 @@ class Comparer {
     }
     Recorder recorder;
     const codecs::DecodedRecord decoded =
-        decoder_.Decode(value, !record.value, headers, record.timestamp_us, &recorder);
+        decoder_.Decode({value, !record.value, headers, record.timestamp_us}, &recorder);
     const reference::Decoded expected =
         reference::Decode({value, record.value.has_value(), record.headers, record.timestamp_us}, {});
     const std::vector<Line> lines = LinesOf(expected);

@@ -38,6 +38,8 @@ def values(body, name):
 
 
 class Audit(harness.SystemTest):
+    own_events = False
+
     def prepare(self, timestamps):
         self.looks = self.saved = 0
         self.scrapes = self.directory / "scrapes"

@@ -1,5 +1,10 @@
 """One event through everything: from the command line into the log, the metrics, the API, the rows, and the questions."""
 
+import http.server
+import os
+import subprocess
+import threading
+
 import harness
 from harness import runledger
 
@@ -34,6 +39,36 @@ class EmitToAnswers(harness.SystemTest):
         self.assertIn("hourly_1", runledger("runs", "hourly", "--url", instance.url).stdout)
         self.assertIn("nightly_1", runledger("runs", "nightly", "--warehouse", self.directory / "history.db").stdout)
         self.assertIn("hourly", runledger("status", "--url", instance.url).stdout)
+        # Its configuration says where it is; here the port is any, so that has to be said.
+        asked = runledger("status", "--config", instance.config_path, check=False)
+        self.assertEqual(asked.returncode, 2, asked.stdout)
+        self.assertIn("http.listen", asked.stderr)
+        told = self.directory / "told.yaml"
+        told.write_text("http: { listen: '0.0.0.0:%s' }\n" % instance.url.rsplit(":", 1)[1])
+        for question in (["status"], ["runs", "hourly"], ["trace", "ourly_1"]):
+            self.assertIn("hourly", runledger(*question, "--config", told).stdout)
+            env = {**os.environ, "RUNLEDGER_CONFIG": str(told)}
+            env.pop("RUNLEDGER_URL", None)
+            done = subprocess.run([harness.BINARY, *question], capture_output=True, text=True, env=env)
+            self.assertIn("hourly", done.stdout, "RUNLEDGER_CONFIG does: " + done.stderr)
+        # What is given goes before the environment, whichever command has the flag; without a flag the environment does.
+        env = {**os.environ, "RUNLEDGER_URL": "http://127.0.0.1:1/"}
+        for question in (["status"], ["runs", "hourly"], ["trace", "ourly_1"], ["check"], ["upstream", "hourly"], ["workflows"]):
+            given = subprocess.run([harness.BINARY, *question, "--url", instance.url + "/"], capture_output=True, text=True, env=env)
+            self.assertNotIn("no running instance", given.stderr)
+            self.assertEqual(given.returncode, runledger(*question, "--url", instance.url, check=False).returncode, given.stdout)
+            alone = subprocess.run([harness.BINARY, *question], capture_output=True, text=True, env=env)
+            self.assertIn("no running instance answers at http://127.0.0.1:1:", alone.stderr)
+        # What stands behind "--" is asked for, not left out: then all jobs would be shown.
+        for job in ("--hourly", ".", ".."):
+            nobody = runledger("status", "--url", instance.url, "--", job, check=False)
+            self.assertEqual(nobody.returncode, 1, nobody.stdout)
+            self.assertIn(f"no job '{job}'", nobody.stderr)
+        # A name with a comma is not taken for two others.
+        for question in ("upstream", "gaps"):
+            both = runledger(question, "--url", instance.url, "hourly,nightly", check=False)
+            self.assertEqual(both.returncode, 2, both.stdout)
+            self.assertIn("'hourly,nightly' has a comma", both.stderr)
         self.assertEqual(instance.stop(), 0, instance.text())
 
         # Another process goes on where this one ended: nothing twice, and the state is the same.
@@ -41,6 +76,24 @@ class EmitToAnswers(harness.SystemTest):
         again.wait_caught_up()
         self.assertEqual(self.history("SELECT count(*) AS n FROM events")[0]["n"], 3)
         self.assertEqual(again.metrics().value("runledger_runs_finished_total", processor="nightly", status="success"), 1)
+
+    def test_another_programs_answer_is_no_answer(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"jobs": 5}')
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            for question in (["status"], ["status", "nightly"], ["runs", "nightly"], ["trace", "nightly"]):
+                asked = runledger(*question, "--url", f"http://127.0.0.1:{server.server_port}", check=False)
+                self.assertEqual(asked.returncode, 2, asked.stderr)
+                self.assertIn("no answer of runledger", asked.stderr)
+            server.shutdown()
 
 
 if __name__ == "__main__":

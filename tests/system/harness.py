@@ -61,6 +61,11 @@ class Broker:
         subprocess.run([sys.executable, BROKER, "configure", "--dir", self.directory, "--topic", topic, *values],
                        check=True, capture_output=True, text=True)
 
+    def grow_topic(self, topic, partitions):
+        """Gives it more partitions."""
+        subprocess.run([sys.executable, BROKER, "grow", "--dir", self.directory, "--topic", topic, "--partitions", str(partitions)],
+                       check=True, capture_output=True, text=True)
+
     def close(self):
         subprocess.run([sys.executable, BROKER, "kill", "--dir", self.directory], capture_output=True)
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -160,7 +165,7 @@ class Instance:
                        for p, end in offsets.items())
         wait_until(there, f"{offsets} of {topic} are applied and acked", self.text, patience=300)
 
-    def wait_caught_up(self):
+    def wait_caught_up(self, patience=300):
         """Until every partition is caught up and what was read is durable."""
         def there():
             metrics = self.metrics()
@@ -170,7 +175,7 @@ class Instance:
             applied = metrics.all("runledger_log_applied_offset")  # may be ahead of the end that the leader named last
             return up and all(v == 1 for v in up.values()) and len(ends) == len(acked) == len(up) and all(
                 acked[labels] >= max(end, applied[labels]) for labels, end in ends.items())
-        wait_until(there, "serve is caught up", self.text, patience=300)
+        wait_until(there, "serve is caught up", self.text, patience)
 
 
 class Metrics:
@@ -203,8 +208,8 @@ class Metrics:
         return next(iter(found.values()))
 
 
-def wait_until(condition, what, explain=None, patience=PATIENCE_S):
-    """The first true value of `condition`."""
+def wait_until(condition, what, explain=None, patience=PATIENCE_S, pause_s=0.05):
+    """The first true value of `condition`, which is asked for with pauses between."""
     end = time.monotonic() + patience
     while True:
         try:
@@ -215,7 +220,7 @@ def wait_until(condition, what, explain=None, patience=PATIENCE_S):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"waited {patience} s in vain: {what}" + (f"\n{explain()}" if explain else ""))
-        time.sleep(0.05)
+        time.sleep(pause_s)
 
 
 def runledger(*arguments, check=True, **options):
@@ -238,6 +243,7 @@ class SystemTest(unittest.TestCase):
 
     broker_properties = ()
     timestamps = "LogAppendTime"
+    own_events = True  # False: instances write no verdicts into the log, which then holds what was sent and nothing else
 
     @classmethod
     def setUpClass(cls):
@@ -250,6 +256,7 @@ class SystemTest(unittest.TestCase):
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="runledger-system-"))
         self.instances = []
+        os.environ["RUNLEDGER_SPOOL_DIR"] = str(self.directory / "spool")  # not that of the user who tests
         self.topic = re.sub(r"\W", ".", self.id().split(".", 1)[-1])
         self.dead_letters = self.topic + ".dead-letters"
 
@@ -267,7 +274,7 @@ class SystemTest(unittest.TestCase):
         """A configuration for this test; `sections` are laid over it, key by key."""
         config = {
             "log": {"brokers": self.broker.bootstrap, "group": self.topic, "dead_letter_topic": self.dead_letters,
-                    "topics": [self.topic], "contact_timeout": "5s",
+                    "topics": [self.topic if self.own_events else {"name": self.topic, "own": False}], "contact_timeout": "5s",
                     "librdkafka": {"session.timeout.ms": "6000", "heartbeat.interval.ms": "1000"}},
             "warehouse": {"path": str(self.directory / "history.db"), "batch_age": "100ms"},
             "http": {"listen": "127.0.0.1:0"},
@@ -281,7 +288,10 @@ class SystemTest(unittest.TestCase):
 
     def make_topics(self, config, partitions=4):
         path = self.directory / "setup.yaml"
-        path.write_text(json.dumps(config))
+        log = dict(config["log"])
+        if not self.own_events:
+            log["topics"] = [self.topic]  # those of others are not made
+        path.write_text(json.dumps({**config, "log": log}))
         runledger("setup", "--config", path, "--partitions", partitions)
 
     def serve(self, config, name="a", wrapper=()):

@@ -49,6 +49,7 @@ class LogIdentity(harness.SystemTest):
         refused = self.accept(check=False)
         self.assertEqual(refused.returncode, 1, refused.stdout)
         self.assertIn("stop its instances first", refused.stderr)
+        self.assertNotIn("becomes", refused.stdout, "nothing is said to be done that was not")
         self.assertEqual(instance.stop(), 0)
         self.assertIn("would become 0 of epoch", self.accept("--dry-run").stdout)
         self.assertIn("becomes 0 of epoch", self.accept().stdout)
@@ -58,6 +59,9 @@ class LogIdentity(harness.SystemTest):
         found = self.history('SELECT count(*) AS n FROM (SELECT DISTINCT log_epoch, "offset", batch_index FROM events)')
         self.assertEqual(found[0]["n"], 14, "every row has an identity of its own")
         self.assertEqual(instance.stop(), 0)
+        self.assertIn("from 0 to 9 would become rows a second time", self.accept("--dry-run").stdout,
+                      "a log that is the one that was read")
+        self.assertNotIn("second time", self.accept("--dry-run", "--from", 9).stdout)
 
     def test_with_a_snapshot_of_the_old_log_nothing_is_read(self):
         config, instance = self.before(str(self.directory / "state"))

@@ -23,7 +23,8 @@ JSON = (b"content-type", b"application/json")
 RUNNING, SUCCESS, FAILED = 1, 2, 6  # of enum Status
 
 # value and key: bytes, or None for none. headers: [(name, value)], both bytes.
-Record = collections.namedtuple("Record", "value headers key", defaults=((), b"k"))
+# time_us: the stamp of a CreateTime topic's record; 0: now.
+Record = collections.namedtuple("Record", "value headers key time_us", defaults=((), b"k", 0))
 # One that was read, with its place.
 Read = collections.namedtuple("Read", "partition offset key value headers")
 
@@ -93,7 +94,7 @@ def produce(broker, topic, records, partition=0):
     with tempfile.NamedTemporaryFile(prefix="runledger-raw-") as out:
         out.write(b"runledger generate 1\n")
         for record in records:
-            rest = struct.pack("<iqIII", partition, 0, length(record.key), length(record.value), len(record.headers))
+            rest = struct.pack("<iqIII", partition, record.time_us, length(record.key), length(record.value), len(record.headers))
             rest += (record.key or b"") + (record.value or b"")
             for name, value in record.headers:
                 rest += struct.pack("<II", len(name), len(value)) + name + value
@@ -117,6 +118,11 @@ def read(broker, topic):
 def delete_topic(broker, topic):
     """With all its records."""
     _run("delete", broker.bootstrap, topic)
+
+
+def grow_topic(broker, topic, partitions):
+    """To so many partitions in all."""
+    _run("grow", broker.bootstrap, topic, str(partitions))
 
 
 def _run(*arguments):

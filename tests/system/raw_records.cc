@@ -4,11 +4,13 @@
 //   raw_records dump BROKERS TOPIC            one JSON line a record; key, value and header values in base64, null:
 //   none
 //   raw_records delete BROKERS TOPIC          deletes the topic
+//   raw_records grow BROKERS TOPIC N          gives the topic more partitions, N in all
 //
 // Exit status: 0 done, 1 failed (the reason on standard error), 2 wrong use.
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -63,12 +65,15 @@ absl::Status Dump(const std::string& brokers, const std::string& topic) {
 }
 
 int Main(const std::vector<std::string>& arguments) {
-  absl::Status status =
-      absl::InvalidArgumentError("use: produce BROKERS TOPIC FILE, or dump BROKERS TOPIC, or delete BROKERS TOPIC");
+  absl::Status status = absl::InvalidArgumentError(
+      "use: produce BROKERS TOPIC FILE, or dump BROKERS TOPIC, or delete BROKERS TOPIC, or grow BROKERS TOPIC N");
   if (arguments.size() == 4 && arguments[0] == "produce") status = Produce(arguments[1], arguments[2], arguments[3]);
   if (arguments.size() == 3 && arguments[0] == "dump") status = Dump(arguments[1], arguments[2]);
   if (arguments.size() == 3 && arguments[0] == "delete")
     status = kafka::DeleteTopic({{"bootstrap.servers", arguments[1]}}, arguments[2], 15'000);
+  if (arguments.size() == 4 && arguments[0] == "grow")
+    status = kafka::AddPartitions({{"bootstrap.servers", arguments[1]}}, arguments[2], std::atoi(arguments[3].c_str()),
+                                  15'000);
   if (status.ok()) return 0;
   std::fprintf(stderr, "raw_records: %s\n", std::string(status.message()).c_str());
   return absl::IsInvalidArgument(status) ? 2 : 1;

@@ -5,6 +5,8 @@ With RUNLEDGER_LONG_OUTAGES set the broker stays away for a minute, else only un
 
 import collections
 import contextlib
+import http.client
+import json
 import os
 import pathlib
 import resource
@@ -271,9 +273,35 @@ class BrokerAway(TroubleTest):
         instance = self.serve(config).start().wait_ready()
         self.feed.write_all(500)
         self.take_away()
-        self.assertEqual(instance.stop(), 0, instance.text())
+        # The group's farewell may take longer than it is given.
+        ended = instance.stop()
+        self.assertIn((ended, "shutdown_timeout" in instance.text()), ((0, False), (1, True)), instance.text())
         self.bring_back()
         self.check_once(self.serve(config, "b").start().wait_ready(), letters_twice=True)
+
+    def ends_in_time(self, number_of_signals):
+        config = self.config(shutdown_timeout="2s" if number_of_signals == 1 else "1h")
+        config["log"]["librdkafka"]["session.timeout.ms"] = "60000"  # so that it does not end by itself before
+        self.make_topics(config, PARTITIONS)
+        instance = self.serve(config).start().wait_ready()
+        self.feed.write_all(500)
+        self.take_away("pause", "resume")  # connections stay open, nobody answers
+        instance.send_signal(signal.SIGTERM)
+        wait_until(lambda: "giving the partitions back" in instance.text(), "it has begun to end", instance.text)
+        if number_of_signals == 2:
+            instance.send_signal(signal.SIGTERM)
+        self.assertEqual(instance.process.wait(harness.PATIENCE_S), 1, instance.text())
+        self.bring_back("resume")
+        return instance, config
+
+    def test_ending_has_a_deadline(self):
+        instance, config = self.ends_in_time(1)
+        self.assertIn("within shutdown_timeout", instance.text())
+        self.check_once(self.serve(config, "b").start().wait_ready(), letters_twice=True)
+
+    def test_a_second_signal_ends_it_at_once(self):
+        instance, _ = self.ends_in_time(2)
+        self.assertNotIn("within shutdown_timeout", instance.text())
 
 
 class WarehouseTrouble(TroubleTest):
@@ -329,9 +357,9 @@ class WarehouseTrouble(TroubleTest):
         self.assertEqual(instance.status("/healthz"), 200)
         make_room(instance)
         self.check_once(instance, history=path)
-        metrics = instance.metrics()
-        self.assertEqual(metrics.value("runledger_warehouse_circuit_open", table="events"), 0)
-        self.assertEqual(metrics.sum("runledger_warehouse_rows_total"), len(self.feed.runs))
+        # The rows are there before the answer to them is counted.
+        wait_until(lambda: instance.metrics().value("runledger_warehouse_circuit_open", table="events") == 0, "the circuit closes", instance.text)
+        wait_until(lambda: instance.metrics().sum("runledger_warehouse_rows_total") == len(self.feed.runs), "rows are counted", instance.text)
         wait_until(lambda: self.problems(instance) == "", "nothing is wrong any more", instance.text)
         self.assertIn("warehouse: well again", instance.text())
         self.assertEqual(instance.stop(), 0, instance.text())
@@ -399,6 +427,40 @@ class Deaths(TroubleTest):
         self.assertIn("no member of the group any more", first.text())
         wait_until(lambda: len(self.owned(second)) == PARTITIONS, "the second has everything", second.text)
         self.assertEqual(second.stop(), 0, second.text())
+
+    def test_a_stopped_instance_shows_nothing_of_what_another_one_has_taken(self):
+        config = self.config()
+        self.make_topics(config, PARTITIONS)
+        self.feed.write_all(500)
+        one = self.serve(config, "one").start().wait_ready()
+        other = self.serve(config, "other").start().wait_ready()
+        wait_until(lambda: len(self.owned(one)) == len(self.owned(other)) == PARTITIONS / 2, "they share the partitions",
+                   lambda: one.text() + other.text())
+        one.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: len(self.owned(other)) == PARTITIONS, "the other one has taken all", other.text)
+            # Asked before it wakes: whoever of its threads runs first, the answer is of its first moments.
+            host, port = one.url.removeprefix("http://").split(":")
+            asked = [http.client.HTTPConnection(host, int(port), timeout=30) for _ in range(4)]
+            for connection, path in zip(asked, ("/metrics", "/readyz", "/api/v1/jobs", "/metrics")):
+                connection.request("GET", path)
+        finally:
+            one.send_signal(signal.SIGCONT)
+        answers = [connection.getresponse() for connection in asked]
+        texts = [answer.read().decode() for answer in answers]
+        for connection in asked:
+            connection.close()
+        for text in (texts[0], texts[3]):
+            metrics = harness.Metrics(text)
+            self.assertEqual(metrics.all("runledger_log_applied_offset"), {})
+            self.assertEqual(metrics.all("runledger_runs_started_total"), {})
+            self.assertEqual(metrics.value("runledger_ready"), 0)
+        self.assertEqual(answers[1].status, 503, texts[1])
+        self.assertEqual(json.loads(texts[2])["jobs"], [])
+        wait_until(lambda: len(self.owned(one)) == len(self.owned(other)) == PARTITIONS / 2 and one.status("/readyz") == 200,
+                   "they share the partitions again", lambda: one.text() + other.text())
+        self.feed.write_all(100)
+        self.check_once(one, other, letters_twice=True)
 
     def test_two_instances_and_one_is_killed(self):
         config = self.config()

@@ -24,6 +24,19 @@ TEST(Config, NothingIsAllDefaults) {
   EXPECT_EQ(config->policies.Find("any").stale_after_us, int64_t{4} * 3600 * 1'000'000);
 }
 
+TEST(Config, EntriesOfWorkflowsAreChecked) {
+  const std::string error = ErrorOf(
+      "workflows:\n"
+      "  a: { late_after: 24:00 }\n"
+      "  b: { time_zone: America/Gotham }\n"
+      "  c: { late_afterwards: 3m }\n"
+      "time_zone: Nowhere\n");
+  EXPECT_THAT(error, AllOf(HasSubstr("workflows.a.late_after: '24:00' is not a duration"),
+                           HasSubstr("workflows.b.time_zone: the time zone database has no \"America/Gotham\""),
+                           HasSubstr("unknown key workflows.c.late_afterwards; did you mean workflows.c.late_after?"),
+                           HasSubstr("time_zone: there is no time zone 'Nowhere'")));
+}
+
 TEST(Config, EverySectionIsRead) {
   const auto config = LoadConfig(R"(
 log:
@@ -44,9 +57,23 @@ jobs:
   defaults: { stale_after: 6h }
   Odds*: { staleness_threshold: 3d }
   OddsGameLines: { stale_after: 1h, enabled: false }
+workflows:
+  defaults: { time_zone: America/New_York, match_window: 90m }
+  betting_*: { priority: high }
+  betting_lines: { priority: critical, late_after: 15m, evaluation_overdue_after: 1h }
+  old: { enabled: false }
 )",
                                  "f.yaml", {});
   ASSERT_TRUE(config.ok()) << config.status();
+  const aggregators::WorkflowPolicy& lines = config->workflows.Find("betting_lines");
+  EXPECT_EQ(lines.priority, "critical");
+  EXPECT_EQ(lines.late_after_us, int64_t{15} * 60 * 1'000'000);
+  EXPECT_EQ(lines.match_window_us, int64_t{90} * 60 * 1'000'000) << "of the defaults";
+  EXPECT_EQ(lines.early_tolerance_us, int64_t{30} * 60 * 1'000'000);
+  EXPECT_EQ(lines.time_zone, "America/New_York");
+  EXPECT_EQ(config->workflows.Find("betting_props").priority, "high");
+  EXPECT_FALSE(config->workflows.Find("old").enabled);
+  EXPECT_EQ(config->workflows.Names(), std::vector<std::string>{"betting_lines"});
   EXPECT_EQ(config->brokers, "a:1,b:2");
   EXPECT_EQ(config->start, "latest");
   EXPECT_EQ(config->contact_timeout_us, 45'000'000);
@@ -69,6 +96,163 @@ jobs:
   EXPECT_EQ(odds.stale_after_us, int64_t{6} * 3600 * 1'000'000) << "from the defaults";
   EXPECT_EQ(odds.staleness_threshold_us, int64_t{3} * 86'400 * 1'000'000);
   EXPECT_FALSE(config->policies.Find("OddsGameLines").enabled) << "an exact name goes before a pattern";
+}
+
+TEST(Config, TheScheduleOfAWorkflow) {
+  const auto config = LoadConfig(R"(
+calendars: { game_days: [2026-01-12, 2026-01-14..2026-01-15] }
+workflows:
+  defaults: { schedule: hourly, generate_at: 04:30 }
+  betting_lines: { schedule: "daily at 09:00,18:00", only: [game_days], exclude: [2026-01-15] }
+  night: { day_starts_at: 06:00, generate_at: 06:00, time_zone: UTC }
+  by_others: { schedule: "" }
+  "*_window": { priority: high }
+time_zone: America/New_York
+)",
+                                 "f.yaml", {});
+  ASSERT_TRUE(config.ok()) << config.status();
+  const auto& lines = config->workflows.Find("betting_lines").plan;
+  ASSERT_TRUE(lines);
+  EXPECT_EQ(lines->schedule().zone().name(), "America/New_York");
+  EXPECT_EQ(lines->TicksOf(20'465).size(), 2u) << "2026-01-12";
+  EXPECT_EQ(lines->TicksOf(20'466).size(), 0u);
+  EXPECT_EQ(lines->TicksOf(20'468).size(), 0u);
+  EXPECT_EQ(lines->MadeAt(20'465), (int64_t{20'465} * 24 * 60 + 9 * 60 + 30) * 60'000'000) << "04:30 in New York";
+  const auto& night = config->workflows.Find("night").plan;
+  ASSERT_TRUE(night);
+  EXPECT_EQ(night->TicksOf(20'465).front(), (int64_t{20'465} * 24 + 6) * 3'600 * 1'000'000);
+  EXPECT_EQ(night->MadeAt(20'465), night->TicksOf(20'465).front());
+  EXPECT_FALSE(config->workflows.Find("by_others").plan);
+  EXPECT_TRUE(config->workflows.defaults().plan);
+
+  // The same file says the same: nothing has changed for who reads it again.
+  const auto again = LoadConfig("workflows: { w: { schedule: daily } }", "f.yaml", {});
+  const auto same = LoadConfig("workflows: { w: { schedule: daily } }", "f.yaml", {});
+  const auto other = LoadConfig("workflows: { w: { schedule: daily, generate_at: 05:01 } }", "f.yaml", {});
+  ASSERT_TRUE(again.ok() && same.ok() && other.ok());
+  EXPECT_THAT(ChangedKeys(*again, *same), testing::IsEmpty());
+  EXPECT_THAT(ChangedKeys(*again, *other), testing::ElementsAre("workflows"));
+}
+
+TEST(Config, SlipsInTheScheduleOfAWorkflow) {
+  const auto error_of = [](const std::string& entry) { return ErrorOf("workflows: { w: { " + entry + " } }"); };
+  EXPECT_THAT(error_of("schedule: sometimes"), HasSubstr("workflows.w.schedule: "));
+  EXPECT_THAT(error_of("generate_at: noon"), HasSubstr("workflows.w.generate_at: "));
+  EXPECT_THAT(error_of("only: [2026-01-12]"), HasSubstr("workflows.w.schedule: is missing"));
+  EXPECT_THAT(error_of("schedule: daily, exclude: [bank_holidays]"), HasSubstr("workflows.w.schedule: "));
+  EXPECT_THAT(error_of("shedule: daily"), HasSubstr("did you mean workflows.w.schedule?"));
+  EXPECT_THAT(
+      ErrorOf("log: { topics: [{ name: t, own: false }] }\nworkflows: { w: { schedule: daily } }"),
+      HasSubstr("workflows.w.schedule: expected runs are written to the first of log.topics, and t is not ours"));
+  EXPECT_THAT(ErrorOf("limits: { batch_events: 1499 }\nworkflows: { w: { schedule: daily } }"),
+              HasSubstr("limits.batch_events must be at least 1500"));
+  EXPECT_TRUE(LoadConfig("limits: { batch_events: 1 }\nworkflows: { defaults: { schedule: daily } }", "f", {}).ok());
+}
+
+// Two readings of one file are equal: a reload judges no job anew of which the file says what it said.
+TEST(Config, SchedulesAreComparedByWhatTheySay) {
+  const std::string text = "jobs: { report: { schedule: daily, only: [2026-01-12] } }";
+  const auto a = LoadConfig(text, "f.yaml", {}), b = LoadConfig(text, "f.yaml", {});
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_EQ(a->policies, b->policies);
+  EXPECT_THAT(ChangedKeys(*a, *b), testing::IsEmpty());
+}
+
+TEST(Config, WhatIsExpectedOfAJob) {
+  const auto config = LoadConfig(R"(
+time_zone: America/New_York
+calendars: { game_days: [2026-01-12, 2026-01-14..2026-01-15] }
+jobs:
+  defaults: { lookback_days: 14, success_counts: [success, skipped] }
+  report:
+    schedule: daily
+    only: [game_days]
+    safe_statuses: [success, no_data]
+    publication_window: 22:00-02:30
+    retry_after_no_data: 30m
+    max_retries: 5
+    long_running_factor: 1.5
+    upstream: [a, b]
+  other: { time_zone: UTC, schedule: "0 5 * * mon" }
+)",
+                                 "f.yaml", {});
+  ASSERT_TRUE(config.ok()) << config.status();
+  using aggregators::DayStatus;
+  const aggregators::JobPolicy& report = config->policies.Find("report");
+  EXPECT_EQ(report.time_zone.name(), "America/New_York");
+  ASSERT_TRUE(report.schedule);
+  EXPECT_EQ(report.schedule->ExpectedDates(20'460, 20'470), (std::vector<int32_t>{20'465, 20'467, 20'468}));
+  EXPECT_EQ(report.lookback_days, 14) << "from the defaults";
+  EXPECT_TRUE(report.success_counts.Has(DayStatus::kSkipped));
+  EXPECT_TRUE(report.safe_statuses.Has(DayStatus::kNoData));
+  EXPECT_FALSE(report.safe_statuses.Has(DayStatus::kStaleRunning));
+  ASSERT_TRUE(report.publication_window);
+  EXPECT_EQ(report.publication_window->from_minute, 22 * 60);
+  EXPECT_EQ(report.publication_window->to_minute, 2 * 60 + 30);
+  EXPECT_EQ(report.retry_after_no_data_us, int64_t{1800} * 1'000'000);
+  EXPECT_EQ(report.max_retries, 5);
+  EXPECT_EQ(report.long_running_factor, 1.5);
+  EXPECT_THAT(report.upstream, testing::ElementsAre("a", "b"));
+  EXPECT_EQ(config->policies.Find("other").schedule->zone().name(), "UTC");
+  EXPECT_EQ(config->policies.Find("never named").time_zone.name(), "America/New_York");
+  EXPECT_FALSE(config->policies.Find("never named").schedule);
+}
+
+// The configuration of the execution monitor, as it was.
+constexpr char kMonitorEntry[] = R"(
+jobs:
+  gamebook_processor:
+    display_name: Gamebook
+    execution_table: nba_reference.processor_run_history
+    processor_filter: "processor_name = 'gamebook'"
+    date_field: DATE_FIELD
+    status_field: status
+    expected_frequency: daily
+    staleness_threshold_days: 3
+    enabled: true
+    priority: high
+    revenue_impact: true
+)";
+
+// data_date and processing_date are two names of one thing.
+TEST(Trap1, BothNamesOfTheDateAreTaken) {
+  for (const char* field : {"data_date", "processing_date"}) {
+    std::string text = kMonitorEntry;
+    text.replace(text.find("DATE_FIELD"), 10, field);
+    const auto config = LoadConfig(text, "f.yaml", {});
+    ASSERT_TRUE(config.ok()) << config.status();
+    const aggregators::JobPolicy& policy = config->policies.Find("gamebook");
+    EXPECT_EQ(policy.key, "gamebook_processor") << "the entry's name is not that of the job";
+    EXPECT_EQ(config->policies.NameOf("gamebook_processor"), "gamebook");
+    EXPECT_THAT(config->policies.Names(), testing::ElementsAre("gamebook"));
+    EXPECT_EQ(policy.staleness_threshold_us, int64_t{3} * 86'400 * 1'000'000);
+    EXPECT_EQ(policy.schedule->text(), "daily");
+    EXPECT_FALSE(policy.date_is_start);
+    EXPECT_TRUE(policy.revenue_impact);
+    EXPECT_EQ(policy.priority, "high");
+  }
+  EXPECT_THAT(ErrorOf(kMonitorEntry), HasSubstr("f.yaml:7: jobs.gamebook_processor.date_field"));
+}
+
+TEST(Config, WhatCannotBeMappedIsSaid) {
+  const auto error_of = [](const std::string& entry) { return ErrorOf("jobs:\n  x: { " + entry + " }\n"); };
+  EXPECT_THAT(error_of("execution_table: a.b.other"),
+              HasSubstr("f.yaml:2: jobs.x.execution_table: 'a.b.other' is none"));
+  EXPECT_THAT(error_of("processor_filter: \"a LIKE 'b%'\""), HasSubstr("does not name one job"));
+  EXPECT_THAT(error_of("status_field: state"), HasSubstr("jobs.x.status_field: 'state' is not status"));
+  EXPECT_THAT(error_of("expected_frequency: sometimes"), HasSubstr("jobs.x.schedule"));
+  EXPECT_THAT(error_of("schedule: hourly, expected_frequency: daily"), HasSubstr("says something else than schedule"));
+  EXPECT_THAT(error_of("staleness_threshold: 1d, staleness_threshold_days: 2"), HasSubstr("leave one of them out"));
+  EXPECT_THAT(error_of("success_counts: [succes]"), HasSubstr("'succes' is not one of success, partial"));
+  EXPECT_THAT(error_of("success_counts: [running]"), HasSubstr("'running' is not one of"));
+  EXPECT_THAT(error_of("publication_window: 11:00-24:00"), HasSubstr("is not a span of a day like 11:00-15:00"));
+  EXPECT_THAT(error_of("long_running_factor: nan"), HasSubstr("long_running_factor"));
+  EXPECT_THAT(error_of("time_zone: Mars/Base"), HasSubstr("jobs.x.time_zone"));
+  EXPECT_THAT(error_of("exclude: [2026-01-01]"), HasSubstr("jobs.x.schedule: is missing"));
+  EXPECT_THAT(error_of("schedule: daily, lookback_days: 30"), HasSubstr("state.days keeps 30"));
+  EXPECT_THAT(ErrorOf("jobs:\n  a: { processor_filter: \"processor_name = 'b'\" }\n  b: {}\n"),
+              HasSubstr("jobs.b is set twice"));
+  EXPECT_THAT(ErrorOf("calendars: { c: [2026-01-32] }\n"), HasSubstr("calendars.c"));
 }
 
 TEST(Config, UnknownKeysAreNamedWithLineAndNearestName) {
@@ -107,6 +291,25 @@ TEST(Config, ValuesThatCannotWorkAreFoundBeforeAnythingRuns) {
   EXPECT_THAT(ErrorOf("jobs:\n  '': {}\n"), HasSubstr("a name is empty"));
 }
 
+TEST(Config, SnapshotsGoToOnePlace) {
+  const auto load = [](const std::string& text, const Environment& environment = {}) {
+    return LoadConfig(text, "f.yaml", environment);
+  };
+  EXPECT_EQ(load("")->state_dir, Config().state_dir);
+  EXPECT_EQ(load("state: { dir: '' }")->state_dir, "");
+  const auto in_kafka = load("state: { kafka_topic: snapshots }");
+  ASSERT_TRUE(in_kafka.ok()) << in_kafka.status();
+  EXPECT_EQ(in_kafka->state_kafka_topic, "snapshots");
+  EXPECT_EQ(in_kafka->state_dir, "") << "the default directory gives way";
+  EXPECT_TRUE(load("state: { kafka_topic: snapshots, dir: '' }").ok());
+  EXPECT_EQ(load("", {{"RUNLEDGER_STATE_KAFKA_TOPIC", "snapshots"}})->state_dir, "");
+  const auto message = [&](const std::string& text) { return std::string(load(text).status().message()); };
+  EXPECT_THAT(message("state: { kafka_topic: snapshots, dir: here }"), HasSubstr("both set"));
+  EXPECT_THAT(message("state: { kafka_topic: 'a b' }"), HasSubstr("state.kafka_topic"));
+  EXPECT_THAT(message("state: { kafka_topic: runledger.events }"), HasSubstr("a topic of its own"));
+  EXPECT_THAT(message("state: { kafka_topic: runledger.dead-letters }"), HasSubstr("a topic of its own"));
+}
+
 TEST(Config, WhatIsNoConfigurationIsSaid) {
   EXPECT_THAT(ErrorOf("log: [unclosed"), HasSubstr("not YAML"));
   EXPECT_THAT(ErrorOf("just text"), HasSubstr("must hold keys"));
@@ -134,6 +337,26 @@ TEST(Config, TheEnvironmentGoesOverTheFile) {
   EXPECT_THAT(
       ErrorOf("", {{"RUNLEDGER_LOG_BROKER", "x"}}),
       HasSubstr("$RUNLEDGER_LOG_BROKER: unknown key RUNLEDGER_LOG_BROKER; did you mean RUNLEDGER_LOG_BROKERS?"));
+}
+
+TEST(Config, WhatDiffersIsNamed) {
+  const auto changed = [](const std::string& before, const std::string& after) {
+    const auto a = LoadConfig(before, "a.yaml", {}), b = LoadConfig(after, "b.yaml", {});
+    EXPECT_TRUE(a.ok() && b.ok()) << a.status() << b.status();
+    return ChangedKeys(*a, *b);
+  };
+  using Keys = std::vector<std::string>;
+  const std::string all =
+      "log: { brokers: b:1, topics: [x], librdkafka: { client.id: c } }\n"
+      "secrets: [pin]\nworkers: 3\nwarehouse: { batch_bytes: 1MiB }\njobs: { a*: { stale_after: 5h } }\n";
+  EXPECT_EQ(changed(all, all), Keys());
+  EXPECT_EQ(changed(all, ""), (Keys{"log.brokers", "log.topics", "log.librdkafka", "secrets", "warehouse.batch_bytes",
+                                    "workers", "jobs"}));
+  EXPECT_EQ(changed("jobs: { a: { priority: high } }", "jobs: { a: { priority: low } }"), Keys{"jobs"});
+  EXPECT_EQ(changed("log: { topics: [{ name: x, own: true }] }", "log: { topics: [{ name: x, own: false }] }"),
+            Keys{"log.topics"});
+  EXPECT_EQ(changed("http: { auth: { user: u, password: p } }", "http: { auth: { user: u, password: q } }"),
+            Keys{"http.auth.password"});
 }
 
 TEST(Config, ThePageThatIsCommittedIsTheOneThatIsGenerated) {

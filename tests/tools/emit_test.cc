@@ -272,7 +272,7 @@ TEST_F(EmitTest, AnswerAsJson) {
   const Result result = Lines(Line(1) + "{}\n", options);
   EXPECT_EQ(result.status, 1);
   EXPECT_EQ(nlohmann::json::parse(result.output),
-            nlohmann::json({{"acknowledged", 1}, {"undelivered", 0}, {"refused", 1}}));
+            nlohmann::json({{"acknowledged", 1}, {"spooled", 0}, {"undelivered", 0}, {"refused", 1}}));
   EXPECT_EQ(nlohmann::json::parse(Flags({"--job", "j", "--run-id", "r", "--status", "success", "--json"}).output)
                 .at("run_id"),
             "r");

@@ -41,7 +41,7 @@ inline std::vector<v1::Event> ReadEvents(const std::string& path) {
     at += sizeof size;
     if (at + size > bytes.size()) break;  // still being written
     const std::string_view wire = std::string_view(bytes).substr(at, size);
-    decoder.Decode(wire, false, {}, -1, &visitor);
+    decoder.Decode({.value = wire}, &visitor);
     EXPECT_TRUE(events.emplace_back().ParseFromArray(wire.data(), static_cast<int>(wire.size())));
     at += size;
   }

@@ -19,6 +19,12 @@ TEST(TextTable, AlignsByCodePointsAndPutsNumbersToTheRight) {
             "x         1200  12:00\n");
 }
 
+TEST(TextTable, AnEmptyCellIsSeen) {
+  TextTable table({"job", "phase", "running"});
+  table.Add({"x", "", "2"});
+  EXPECT_EQ(table.ToString(), "job  phase  running\nx        -        2\n");
+}
+
 TEST(TextTable, ControlCharactersOfOthersDoNotReachTheTerminal) {
   EXPECT_EQ(Printable("a\x1b[31mred\x1b]0;title\x07\n\tb\x7f"), "a\\x1b[31mred\\x1b]0;title\\x07\\n\\tb\\x7f");
   EXPECT_EQ(Printable("\xC2\x9B"

@@ -14,6 +14,18 @@ pkg_check_modules(yaml_cpp REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)
+if(RUNLEDGER_BIGQUERY)
+  find_package(gRPC CONFIG REQUIRED)
+  find_package(OpenSSL REQUIRED)
+endif()
+# Of what reads the log in earnest. librdkafka allocates for every record on one thread and frees on another, which
+# glibc's allocator pays for with locks.
+add_library(runledger_allocator INTERFACE)
+if(RUNLEDGER_TCMALLOC AND NOT RUNLEDGER_SANITIZE)
+  # The runtime package alone will do: no header of it is used.
+  find_library(TCMALLOC_LIBRARY NAMES tcmalloc_minimal libtcmalloc_minimal.so.4 REQUIRED)
+  target_link_libraries(runledger_allocator INTERFACE -Wl,--push-state,--no-as-needed ${TCMALLOC_LIBRARY} -Wl,--pop-state)
+endif()
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 add_library(cli11 INTERFACE)
 target_include_directories(cli11 SYSTEM INTERFACE ${CLI11_INCLUDE_DIR})

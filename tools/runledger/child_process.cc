@@ -66,6 +66,8 @@ int SpawnChild(const ChildSpec& spec, pid_t* child) {
   posix_spawnattr_setsigmask(&attributes, &spec.signal_mask);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   int error = spec.stderr_fd < 0 ? 0 : posix_spawn_file_actions_adddup2(&actions, spec.stderr_fd, STDERR_FILENO);
+  if (error == 0 && spec.stdout_fd >= 0)
+    error = posix_spawn_file_actions_adddup2(&actions, spec.stdout_fd, STDOUT_FILENO);
 
   const std::vector<std::string> environment = Environment(spec.environment);
   const std::vector<char*> environment_pointers = Pointers(environment);

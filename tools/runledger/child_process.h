@@ -16,6 +16,7 @@ struct ChildSpec {
   std::vector<std::string> argv;  // argv[0] is looked up in PATH, as a shell does
   // Set for the child, over the environment that it inherits. An empty value is a value.
   std::vector<std::pair<std::string, std::string>> environment;
+  int stdout_fd = -1;         // becomes its standard output; below 0: it keeps ours
   int stderr_fd = -1;         // becomes its standard error; below 0: it keeps ours
   sigset_t signal_mask = {};  // the mask it starts with
 };

@@ -36,8 +36,10 @@ std::string Describe(const KeyTarget& target) {
     }
     std::string operator()(const TextListKey&) const { return "list of texts"; }
     std::string operator()(const TextMapKey&) const { return "names and values"; }
+    std::string operator()(const TextListsKey&) const { return "names and lists of texts"; }
     std::string operator()(const TopicsKey&) const { return "list of topics"; }
     std::string operator()(const JobsKey&) const { return "jobs, see below"; }
+    std::string operator()(const WorkflowsKey&) const { return "workflows, see below"; }
   };
   return std::visit(Visitor{}, target);
 }
@@ -54,8 +56,10 @@ std::string DefaultOf(const KeyTarget& target) {
       return "`[" + out + "]`";
     }
     std::string operator()(const TextMapKey&) const { return ""; }
+    std::string operator()(const TextListsKey&) const { return ""; }
     std::string operator()(const TopicsKey& key) const { return "`[" + key.topics->front().name + "]`"; }
     std::string operator()(const JobsKey&) const { return ""; }
+    std::string operator()(const WorkflowsKey&) const { return ""; }
   };
   return std::visit(Visitor{}, target);
 }
@@ -90,7 +94,9 @@ std::vector<Key> DescribeKeys(Config* c) {
        "A partition counts as caught up while its leader's last answer is younger than this; verdicts are unknown "
        "after it."},
       {"log.clock_step", DurationKey{&c->clock_step_us, kSecond, kDay},
-       "A jump in time beyond this needs a second opinion before it is believed."},
+       "Clocks that differ by more are not believed without a second opinion: the time of a record, of this machine, "
+       "of "
+       "a broker. Meanwhile verdicts are unknown."},
       {"log.future_limit", DurationKey{&c->future_limit_us, 0, kYear},
        "An event whose time lies further than this after its record's time is refused."},
       {"log.librdkafka", TextMapKey{&c->librdkafka},
@@ -106,6 +112,9 @@ std::vector<Key> DescribeKeys(Config* c) {
        "Key names removed from `opts` at any depth, without regard to case, `_` and `-`."},
       {"state.dir", TextKey{&c->state_dir, {}},
        "Directory of the snapshots of state; empty: none are kept, and state is rebuilt from the log at every start."},
+      {"state.kafka_topic", TextKey{&c->state_kafka_topic, {}},
+       "Compacted Kafka topic of the snapshots of state, instead of a directory: for several instances, and for hosts "
+       "without disk."},
       {"state.snapshot_interval", DurationKey{&c->snapshot_interval_us, kSecond, kDay},
        "A snapshot of each partition this often, if it changed."},
       {"state.snapshot_records", NumberKey{&c->snapshot_records, 1'000, 1'000'000'000},
@@ -121,17 +130,51 @@ std::vector<Key> DescribeKeys(Config* c) {
        "Most open runs of one partition; beyond it those seen longest ago are forgotten, and counted."},
       {"state.forget_job_after", DurationKey{&c->forget_job_after_us, kDay, 10 * kYear},
        "A job without event for this long loses its state and its series."},
-      {"warehouse.kind", TextKey{&c->warehouse_kind, {"sqlite", "none"}}, "Where rows are written; `none`: nowhere."},
+      {"spool.dir", TextKey{&c->spool_dir, {}},
+       "Directory where `exec` and `emit` leave events that the log does not take, and from which they and `serve` "
+       "send "
+       "them; empty: none. `${XDG_STATE_HOME}` at its beginning stands for that variable, or for `~/.local/state` "
+       "where "
+       "it is not set. On a local disk, and the user's alone."},
+      {"spool.max_bytes", SizeKey{&c->spool_max_bytes, kMiB, 64 * kGiB},
+       "What the files there may take; beyond it events are refused, and that is said."},
+      {"warehouse.kind", TextKey{&c->warehouse_kind, {"sqlite", "bigquery", "none"}},
+       "Where rows are written; `none`: nowhere."},
       {"warehouse.path", TextKey{&c->warehouse_path, {}}, "File of the SQLite warehouse."},
+      {"warehouse.project", TextKey{&c->bigquery_project, {}}, "BigQuery: the project."},
+      {"warehouse.dataset", TextKey{&c->bigquery_dataset, {}},
+       "BigQuery: the dataset of the table `events` and of the functions over it."},
+      {"warehouse.views", TextMapKey{&c->bigquery_views},
+       "BigQuery: datasets of views that do not stand beside the table, so that dashboards keep their table names: "
+       "`{ processor_run_history: nba_reference }`."},
+      {"warehouse.location", TextKey{&c->bigquery_location, {}},
+       "BigQuery: location of datasets that `schema apply` makes; empty: the service's choice."},
+      {"warehouse.endpoint", TextKey{&c->bigquery_endpoint, {}},
+       "BigQuery: address of the Storage Write API, through which rows are written. `http://` turns TLS and "
+       "credentials "
+       "off: for emulators."},
+      {"warehouse.rest_endpoint", TextKey{&c->bigquery_rest_endpoint, {}},
+       "BigQuery: address of the REST API, for the schema and for queries. `http://` likewise."},
+      {"warehouse.ca_file", TextKey{&c->bigquery_ca_file, {}},
+       "BigQuery: file of the PEM certificates that its addresses are checked with; empty: the system's."},
+      {"warehouse.credentials", TextKey{&c->bigquery_credentials, {}},
+       "BigQuery: key file of a service account, or a user's; empty: Application Default Credentials in their usual "
+       "order."},
       {"warehouse.expiry", DurationKey{&c->expiry_us, 0, 100 * kYear},
        "Rows are deleted this long after the day they were written; 0: never. Whole days."},
       {"warehouse.batch_rows", NumberKey{&c->batch_rows, 1, 1'000'000}, "Most rows in one submission."},
       {"warehouse.batch_bytes", SizeKey{&c->batch_bytes, kKiB, kGiB}, "Most bytes in one submission."},
       {"warehouse.batch_age", DurationKey{&c->batch_age_us, 10 * kMs, kHour}, "Longest wait of a row for company."},
+      {"warehouse.request_bytes", SizeKey{&c->request_bytes, 64 * kKiB, 20 * kMiB},
+       "BigQuery: most bytes of one request. The service takes 20 MiB, as its quotas say, or 10 MB, as its API says."},
       {"warehouse.in_flight", NumberKey{&c->in_flight, 1, 1'000}, "Submissions of one partition on their way at once."},
       {"warehouse.held_bytes", SizeKey{&c->held_bytes, kMiB, 64 * kGiB},
        "Rows and dead letters of one partition held in memory; beyond it the state goes on without them, and they are "
        "read again."},
+      {"warehouse.refused_percent", NumberKey{&c->refused_percent, 0, 100},
+       "Where the warehouse refuses more of the last rows than this, they are not taken for single bad ones: its "
+       "circuit "
+       "opens, and rows wait. 100: every refused row goes to the dead letters."},
       {"http.listen", TextKey{&c->listen, {}}, "Address and port of the HTTP server; port 0 takes a free one."},
       {"http.advertise", TextKey{&c->advertise, {}},
        "Address under which other instances and people reach this one; empty: as `http.listen`."},
@@ -145,16 +188,62 @@ std::vector<Key> DescribeKeys(Config* c) {
       {"http.connections", NumberKey{&c->http_connections, 1, 100'000},
        "Most connections at once; further ones wait to be accepted."},
       {"workers", NumberKey{&c->workers, 0, 1'024}, "Threads that fold partitions; 0: one a core."},
+      {"shutdown_timeout", DurationKey{&c->shutdown_timeout_us, kSecond, kHour},
+       "After SIGTERM: how long giving back partitions, writing rows and committing may take. Then the process ends as "
+       "it "
+       "is, with exit status 1. Below the grace of your supervisor."},
+      {"time_zone", TextKey{&c->time_zone, {}},
+       "Zone of the IANA database in which days begin and schedules are meant, where a job names none."},
+      {"calendars", TextListsKey{&c->calendars},
+       "Named sets of dates for schedules: `{ game_days: [2026-01-12, 2026-01-14..2026-01-20] }`."},
       {"jobs", JobsKey{&c->policies}, "Limits and names of jobs: `defaults`, names, and patterns with `*`."},
+      {"workflows", WorkflowsKey{&c->workflows},
+       "What is expected of workflows, and of jobs with expected runs of their own: `defaults`, names, and patterns "
+       "with `*`."},
   };
 }
 
-std::vector<Key> DescribeJobKeys(aggregators::JobPolicy* p, std::string* enabled) {
+std::vector<Key> DescribeWorkflowKeys(WorkflowEntry* e) {
+  aggregators::WorkflowPolicy* const p = &e->policy;
   return {
-      {"enabled", TextKey{enabled, {"true", "false"}}, "`false`: no state and no series; rows are still written."},
+      {"enabled", TextKey{&e->enabled, {"true", "false"}}, "`false`: no state and no series; rows are still written."},
+      {"time_zone", TextKey{&e->schedule.time_zone, {}},
+       "Zone of its days and schedule; without it `time_zone` above."},
+      {"schedule", TextKey{&e->schedule.text, {}},
+       "When it is expected to run, written as a job's `schedule`. Each day's expected runs are made from it and "
+       "written "
+       "to the log. Only of a workflow that stands here under its whole name; without it whoever plans sends them."},
+      {"generate_at", TextKey{&e->generate_at, {}},
+       "Time of the day, by the zone's clock, at which the expected runs of that day are made. From then on they stay "
+       "as they are."},
+      {"only", TextListKey{&e->schedule.only},
+       "No other dates have expected runs: dates, spans `2026-01-14..2026-01-20`, or names of `calendars`."},
+      {"include", TextListKey{&e->schedule.include}, "Dates that have them beside those of the schedule."},
+      {"exclude", TextListKey{&e->schedule.exclude}, "Dates that have none; goes over `include`."},
+      {"day_starts_at", TextKey{&e->schedule.day_starts_at, {}},
+       "For work past midnight: with `06:00` a run at 01:30 is one of the day before."},
+      {"priority", TextKey{&p->priority, {}}, "e.g. critical, high; without it what expected runs and decisions say."},
+      {"late_after", DurationKey{&p->late_after_us, 0, kYear},
+       "A run that starts later than this after its time is late, and one that has not started is overdue."},
+      {"match_window", DurationKey{&p->match_window_us, 0, kYear},
+       "A run that starts later than this after the time is not the one that was expected then, and one that has not "
+       "started is missing. The verdict stands 5 minutes later."},
+      {"early_tolerance", DurationKey{&p->early_tolerance_us, 0, kYear},
+       "A run that starts earlier than this before the time is not the one that was expected then."},
+      {"evaluation_overdue_after", DurationKey{&p->evaluation_overdue_after_us, 0, kYear},
+       "A workflow about which nobody decided for longer is not being evaluated; 0: 2h where the priority is critical, "
+       "and no limit elsewhere."},
+  };
+}
+
+std::vector<Key> DescribeJobKeys(JobEntry* e) {
+  aggregators::JobPolicy* const p = &e->policy;
+  return {
+      {"enabled", TextKey{&e->enabled, {"true", "false"}}, "`false`: no state and no series; rows are still written."},
       {"display_name", TextKey{&p->display_name, {}}, "Name for people."},
       {"phase", TextKey{&p->phase, {}}, "The job's phase; without it the first phase that a run of it names."},
       {"priority", TextKey{&p->priority, {}}, "Label of `runledger_job_info`, e.g. critical, high."},
+      {"revenue_impact", TextKey{&e->revenue_impact, {"true", "false"}}, "Shown where the job has issues."},
       {"stale_after", DurationKey{&p->stale_after_us, kSecond, 10 * kYear},
        "A run is stale when it has been running without a sign of life for longer."},
       {"heartbeat_silent_after", DurationKey{&p->heartbeat_silent_after_us, kSecond, 10 * kYear},
@@ -163,13 +252,89 @@ std::vector<Key> DescribeJobKeys(aggregators::JobPolicy* p, std::string* enabled
        "A run is timed out when it has been running for longer; 0: no limit."},
       {"staleness_threshold", DurationKey{&p->staleness_threshold_us, kSecond, 10 * kYear},
        "The job is stale when it had no success for longer."},
+      {"schedule", TextKey{&e->schedule.text, {}},
+       "When the job is expected: five fields of cron, or words such as `daily`, `weekdays at 06:30`, `hourly`, "
+       "`weekly "
+       "on mon`. Without it no date is missed."},
+      {"time_zone", TextKey{&e->schedule.time_zone, {}},
+       "Zone of its days and schedule; without it `time_zone` above."},
+      {"only", TextListKey{&e->schedule.only},
+       "No other dates are expected: dates, spans `2026-01-14..2026-01-20`, or names of `calendars`."},
+      {"include", TextListKey{&e->schedule.include}, "Dates that are expected beside those of the schedule."},
+      {"exclude", TextListKey{&e->schedule.exclude}, "Dates that are not expected; goes over `include`."},
+      {"day_starts_at", TextKey{&e->schedule.day_starts_at, {}},
+       "For work past midnight: with `06:00` a run at 01:30 is one of the day before."},
+      {"data_date_offset", NumberKey{&e->data_date_offset, -366, 366},
+       "Days from the day of the work to the date that is worked on: -1 is a job for yesterday's data."},
+      {"date_field", TextKey{&e->seeds.date_field, {"data_date", "processing_date", "started_at"}},
+       "The date of a run that closes a date: the one that its events name (`data_date`; `processing_date` is the "
+       "same), "
+       "or, where they name none, with `started_at` the local day of its start."},
+      {"success_counts", TextListKey{&e->success_counts},
+       "Statuses that close a date: success, partial, no_data, skipped, failed, aborted."},
+      {"safe_statuses", TextListKey{&e->safe_statuses},
+       "Statuses of a date after which those who wait for the job may go on: those above, and missing, not_expected, "
+       "running, stale_running."},
+      {"lookback_days", NumberKey{&e->lookback_days, 1, 366},
+       "Dates that are looked at for gaps, the present one among them; below `state.days`."},
+      {"upstream", TextListKey{&p->upstream}, "Jobs that it waits for, for `runledger upstream --of`."},
+      {"publication_window", TextKey{&e->publication_window, {}},
+       "Discovery: hours of the day in which the job is tried, `11:00-15:00`; one that ends before it begins ends on "
+       "the "
+       "next day."},
+      {"retry_after_no_data", DurationKey{&p->retry_after_no_data_us, kSecond, 31 * kDay},
+       "Discovery: after an attempt that found nothing, not again before so long from its start."},
+      {"max_retries", NumberKey{&e->max_retries, 0, 15}, "Discovery: further attempts for a date after failures."},
+      {"long_running_after", DurationKey{&p->long_running_after_us, 0, 10 * kYear},
+       "The job has a long-running run when one has been running for longer; 0: not looked for."},
+      {"long_running_factor", TextKey{&e->long_running_factor, {}},
+       "The same, for longer than so many times the p95 of its durations, e.g. 1.5; 0: not looked for."},
+      {"max_concurrent", NumberKey{&p->max_concurrent, 0, 1'000'000},
+       "More runs at once are an issue; 0: not looked for."},
+      {"flapping_changes", NumberKey{&e->flapping_changes, 0, 19},
+       "More changes between success and failure among the last 20 runs are an issue; 0: not looked for."},
+      {"start_grace", DurationKey{&p->start_grace_us, 0, 31 * kDay},
+       "No start for longer than this after a tick of `schedule` is an issue; 0: not looked for."},
+      {"expected_frequency", TextKey{&e->seeds.expected_frequency, {}}, "Another word for `schedule`."},
+      {"staleness_threshold_days", NumberKey{&e->seeds.staleness_threshold_days, 0, 3'660},
+       "Another word for `staleness_threshold`, in days."},
+      {"processor_filter", TextKey{&e->seeds.processor_filter, {}},
+       "`processor_name = 'gamebook'`: the job's name, where the entry is called something else."},
+      {"execution_table", TextKey{&e->seeds.execution_table, {}},
+       "Taken for its name: `processor_run_history`, `scraper_execution_log` or `prediction_worker_runs`, in any "
+       "dataset; runs are read from the log."},
+      {"status_field", TextKey{&e->seeds.status_field, {}}, "`status`; there is no other."},
   };
+}
+
+std::vector<std::string> ChangedKeys(const Config& before, const Config& after) {
+  struct Same {
+    const KeyTarget& other;
+    bool operator()(const TextKey& key) const { return *key.value == *std::get<TextKey>(other).value; }
+    bool operator()(const DurationKey& key) const { return *key.us == *std::get<DurationKey>(other).us; }
+    bool operator()(const SizeKey& key) const { return *key.bytes == *std::get<SizeKey>(other).bytes; }
+    bool operator()(const NumberKey& key) const { return *key.value == *std::get<NumberKey>(other).value; }
+    bool operator()(const TextListKey& key) const { return *key.values == *std::get<TextListKey>(other).values; }
+    bool operator()(const TextMapKey& key) const { return *key.values == *std::get<TextMapKey>(other).values; }
+    bool operator()(const TextListsKey& key) const { return *key.lists == *std::get<TextListsKey>(other).lists; }
+    bool operator()(const TopicsKey& key) const { return *key.topics == *std::get<TopicsKey>(other).topics; }
+    bool operator()(const WorkflowsKey& key) const { return *key.policies == *std::get<WorkflowsKey>(other).policies; }
+    bool operator()(const JobsKey& key) const { return *key.policies == *std::get<JobsKey>(other).policies; }
+  };
+  Config a = before, b = after;  // keys are bound to what they could change
+  const std::vector<Key> keys_a = DescribeKeys(&a), keys_b = DescribeKeys(&b);
+  std::vector<std::string> changed;
+  for (size_t i = 0; i < keys_a.size(); ++i) {
+    if (!std::visit(Same{keys_b[i].target}, keys_a[i].target)) changed.push_back(keys_a[i].path);
+  }
+  return changed;
 }
 
 std::string ConfigurationPage() {
   Config config;
-  aggregators::JobPolicy policy;
-  std::string enabled = "true";
+  JobEntry entry;
+  entry.schedule.time_zone.clear();
+  entry.seeds.date_field = "data_date";
   std::string page =
       "# Configuration\n\n"
       "One YAML file, given with `--config` or `RUNLEDGER_CONFIG`. Every key can also be set as an environment "
@@ -185,7 +350,14 @@ std::string ConfigurationPage() {
       "A job takes the entry of its exact name, else that of the pattern with the most letters, else `defaults`. What "
       "an entry leaves out comes from "
       "`defaults`.\n\n";
-  AppendTable(DescribeJobKeys(&policy, &enabled), &page);
+  AppendTable(DescribeJobKeys(&entry), &page);
+  WorkflowEntry workflow;
+  workflow.schedule.time_zone.clear();
+  page +=
+      "\n## An entry of `workflows`\n\n"
+      "Chosen as an entry of `jobs` is. A workflow that stands here under its whole name is missed where nobody ever "
+      "decides about it; it is looked for in the first of `log.topics`.\n\n";
+  AppendTable(DescribeWorkflowKeys(&workflow), &page);
   page +=
       "\n## Example\n\n"
       "```yaml\n"
@@ -199,7 +371,11 @@ std::string ConfigurationPage() {
       "jobs:\n"
       "  defaults: { stale_after: 4h, staleness_threshold: 2d }\n"
       "  BasketballRef*: { stale_after: 8h }\n"
-      "  PlayerGameSummaryProcessor: { display_name: Player game summary, priority: critical }\n"
+      "  PlayerGameSummaryProcessor: { display_name: Player game summary, priority: critical, schedule: daily }\n"
+      "  nbac_injury_report: { publication_window: 11:00-15:00, time_zone: America/New_York, date_field: started_at }\n"
+      "workflows:\n"
+      "  defaults: { time_zone: America/New_York }\n"
+      "  betting_lines: { priority: critical, late_after: 15m, schedule: hourly at :05 }\n"
       "```\n";
   return page;
 }

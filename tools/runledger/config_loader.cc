@@ -5,14 +5,18 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "codecs/utf8.h"
+#include "codecs/views.h"
 #include "exporters/http/listen_socket.h"
 #include "ingest/kafka/types.h"
+#include "tools/runledger/job_settings.h"
 #include "tools/runledger/units.h"
 
 extern char** environ;
@@ -27,18 +31,24 @@ class Loader {
 
   void Load(const YAML::Node& root, Config* config, const Environment& environment) {
     const std::vector<Key> keys = DescribeKeys(config);
+    const std::string default_dir = std::exchange(config->state_dir, kNotSet);
     if (root.IsDefined() && !root.IsNull()) Walk(root, "", keys);
     for (const Key& key : keys) {
       const auto variable = environment.find(VariableOf(key.path));
       if (variable != environment.end()) FromText(key, variable->second, "$" + variable->first);
     }
+    FinishEntries(config);
     CheckVariables(keys, environment);
+    // One place for snapshots: a topic that is named takes the place of the default directory.
+    if (config->state_dir == kNotSet) config->state_dir = config->state_kafka_topic.empty() ? default_dir : "";
     CheckWhole(*config);
   }
 
   const std::vector<std::string>& problems() const { return problems_; }
 
  private:
+  static constexpr char kNotSet[] = "\x01";  // no name of a directory
+
   static std::string VariableOf(const std::string& path) {
     std::string name = "RUNLEDGER_" + path;
     for (char& c : name) c = c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
@@ -92,10 +102,18 @@ class Loader {
     } else if (const auto* map = std::get_if<TextMapKey>(&key.target)) {
       if (!node.IsMap()) return Problem(At(node), key.path + " takes names and values");
       for (const auto& entry : node) (*map->values)[entry.first.as<std::string>("")] = entry.second.as<std::string>("");
+    } else if (const auto* lists = std::get_if<TextListsKey>(&key.target)) {
+      if (!node.IsMap()) return Problem(At(node), key.path + " takes names and lists");
+      for (const auto& entry : node) {
+        const std::string name = entry.first.as<std::string>("");
+        FromNode({key.path + "." + name, TextListKey{&(*lists->lists)[name]}, ""}, entry.second);
+      }
     } else if (const auto* topics = std::get_if<TopicsKey>(&key.target)) {
       Topics(node, topics->topics);
-    } else if (const auto* jobs = std::get_if<JobsKey>(&key.target)) {
-      Jobs(node, jobs->policies);
+    } else if (std::holds_alternative<JobsKey>(key.target)) {
+      Entries(node, "jobs", &jobs_);
+    } else if (std::holds_alternative<WorkflowsKey>(key.target)) {
+      Entries(node, "workflows", &workflows_);
     } else if (node.IsScalar()) {
       FromText(key, node.Scalar(), At(node));
     } else {
@@ -195,29 +213,135 @@ class Loader {
     topics->push_back(topic);
   }
 
-  aggregators::JobPolicy Policy(const YAML::Node& node, const std::string& name, aggregators::JobPolicy policy) {
-    std::string enabled = policy.enabled ? "true" : "false";
-    std::vector<Key> keys = DescribeJobKeys(&policy, &enabled);
-    const std::string prefix = "jobs." + name;
+  // What an entry of `jobs` or `workflows` says over what it inherits. Schedules need zones and calendars, which may
+  // stand anywhere in the file: the entries wait until all is read.
+  template <typename Entry>
+  struct ReadEntry {
+    std::string name;  // "defaults", which comes first; a name or a pattern
+    YAML::Node node;
+    Entry entry;
+  };
+
+  // `*name`: see TakeSeedKeys.
+  JobEntry Read(const YAML::Node& node, const JobEntry& inherited, std::string* name) {
+    JobEntry entry = inherited;
+    const std::string prefix = "jobs." + *name;
+    WalkEntry(node, prefix, DescribeJobKeys(&entry));
+    TakeSeedKeys(inherited, &entry, name, ProblemsOf(node, prefix));
+    return entry;
+  }
+  WorkflowEntry Read(const YAML::Node& node, const WorkflowEntry& inherited, std::string* name) {
+    WorkflowEntry entry = inherited;
+    WalkEntry(node, "workflows." + *name, DescribeWorkflowKeys(&entry));
+    return entry;
+  }
+  void WalkEntry(const YAML::Node& node, const std::string& prefix, std::vector<Key> keys) {
     for (Key& key : keys) key.path = prefix + "." + key.path;
     if (!node.IsNull()) Walk(node, prefix, keys);
-    policy.enabled = enabled == "true";
-    return policy;
   }
 
-  void Jobs(const YAML::Node& node, aggregators::JobPolicies* policies) {
-    if (!node.IsMap()) return Problem(At(node), "jobs takes names or patterns");
-    aggregators::JobPolicy defaults;
-    if (const YAML::Node given = node["defaults"]; given.IsDefined()) defaults = Policy(given, "defaults", defaults);
-    std::vector<aggregators::JobPolicyRule> rules;
+  EntryProblem ProblemsOf(const YAML::Node& node, const std::string& prefix) {
+    return [this, node, prefix](const std::string& key, const std::string& text) {
+      const YAML::Node at = node.IsMap() ? node[key] : YAML::Node();
+      Problem(At(at.IsDefined() && !at.IsNull() ? at : node), prefix + "." + key + ": " + text);
+    };
+  }
+
+  template <typename Entry>
+  void Entries(const YAML::Node& node, const std::string& section, std::vector<ReadEntry<Entry>>* entries) {
+    if (!node.IsMap()) return Problem(At(node), section + " takes names or patterns");
+    Entry defaults;
+    defaults.schedule.time_zone.clear();
+    std::string name = "defaults";
+    const YAML::Node given = node["defaults"];
+    if (given.IsDefined()) defaults = Read(given, defaults, &name);
+    entries->push_back({"defaults", given.IsDefined() ? given : node, defaults});
     std::set<std::string> seen;
     for (const auto& entry : node) {
-      const std::string name = entry.first.as<std::string>("");
-      if (name.empty()) Problem(At(entry.first), "jobs: a name is empty");
-      if (!seen.insert(name).second) Problem(At(entry.first), "jobs." + name + " is set twice");
-      if (name != "defaults") rules.push_back({name, Policy(entry.second, name, defaults)});
+      const std::string key = entry.first.as<std::string>("");
+      if (key.empty()) Problem(At(entry.first), section + ": a name is empty");
+      name = key;
+      const Entry read = key == "defaults" ? defaults : Read(entry.second, defaults, &name);
+      if (!seen.insert(name).second) Problem(At(entry.first), section + "." + name + " is set twice");
+      if (key != "defaults") entries->push_back({name, entry.second, read});
     }
-    *policies = aggregators::JobPolicies(defaults, std::move(rules));
+  }
+
+  void FinishEntries(Config* config) {
+    aggregators::Calendars calendars;
+    for (const auto& [name, dates] : config->calendars) {
+      auto parsed = aggregators::ParseDates(dates, {});
+      if (parsed.ok()) {
+        calendars[name] = *std::move(parsed);
+      } else {
+        Problem(file_, "calendars." + name + ": " + std::string(parsed.status().message()));
+      }
+    }
+    // A slip in the general zone is told once, by CheckWhole, and those of the entries beside it.
+    const bool zone_is_good = aggregators::TimeZone::Load(config->time_zone).ok();
+    FinishJobs(calendars, zone_is_good ? config->time_zone : "UTC", config);
+    FinishWorkflows(calendars, zone_is_good ? config->time_zone : "UTC", config);
+  }
+
+  void FinishJobs(const aggregators::Calendars& calendars, const std::string& default_zone, Config* config) {
+    aggregators::JobPolicy defaults =
+        PolicyOf(JobEntry{.schedule = {.time_zone = ""}}, default_zone, calendars, [](auto&, auto&) {});
+    std::vector<aggregators::JobPolicyRule> rules;
+    for (const ReadEntry<JobEntry>& read : jobs_) {
+      const std::string& key = read.entry.policy.key;
+      const std::string prefix = "jobs." + (key.empty() ? read.name : key);
+      aggregators::JobPolicy policy = PolicyOf(read.entry, default_zone, calendars, ProblemsOf(read.node, prefix));
+      if (policy.lookback_days >= config->days && policy.schedule)
+        Problem(At(read.node), prefix + ".lookback_days: " + std::to_string(policy.lookback_days) +
+                                   " dates cannot be looked at where state.days keeps " + std::to_string(config->days));
+      if (read.name == "defaults") {
+        defaults = std::move(policy);
+      } else {
+        rules.push_back({read.name, std::move(policy)});
+      }
+    }
+    config->policies = aggregators::JobPolicies(std::move(defaults), std::move(rules));
+  }
+
+  void FinishWorkflows(const aggregators::Calendars& calendars, const std::string& default_zone, Config* config) {
+    aggregators::WorkflowPolicy defaults;
+    std::vector<aggregators::WorkflowPolicyRule> rules;
+    for (const ReadEntry<WorkflowEntry>& read : workflows_) {
+      const std::string prefix = "workflows." + read.name;
+      aggregators::WorkflowPolicy policy = PolicyOf(read.entry, default_zone, calendars, ProblemsOf(read.node, prefix));
+      if (read.name == "defaults") {
+        defaults = std::move(policy);
+        continue;
+      }
+      if (policy.plan && policy.enabled && read.name.find('*') == std::string::npos)
+        CheckDays(At(read.node), prefix, *config);
+      rules.push_back({read.name, std::move(policy)});
+    }
+    config->workflows = aggregators::WorkflowPolicies(std::move(defaults), std::move(rules));
+  }
+
+  // The expected runs of a day are one message, which must be written and read again.
+  void CheckDays(const std::string& where, const std::string& prefix, const Config& config) {
+    if (!config.topics.empty() && !config.topics.front().own)
+      Problem(where, prefix + ".schedule: expected runs are written to the first of log.topics, and " +
+                         config.topics.front().name + " is not ours (own: false)");
+    const auto least = [&](const std::string& key, int64_t value, int64_t needed, const std::string& text) {
+      if (value < needed)
+        Problem(where, prefix + ".schedule: the expected runs of a day are one message, so " + key +
+                           " must be at least " + text);
+    };
+    least("limits.batch_events", config.batch_events, aggregators::kMostTicksOfDay,
+          std::to_string(aggregators::kMostTicksOfDay));
+    least("limits.message_bytes", config.message_bytes, kLeastMessage, FormatSize(kLeastMessage));
+    least("limits.inflated_bytes", config.inflated_bytes, kLeastInflated, FormatSize(kLeastInflated));
+  }
+  // kMostTicksOfDay events with the longest names that there can be.
+  static constexpr int64_t kLeastMessage = int64_t{256} << 10;
+  static constexpr int64_t kLeastInflated = int64_t{4} << 20;
+
+  void CheckZone(const std::string& where, const std::string& key, const std::string& zone) {
+    if (!zone.empty() && !aggregators::TimeZone::Load(zone).ok())
+      Problem(where, key + ": there is no time zone '" + zone + "'; write e.g. America/New_York");
   }
 
   // A variable that begins like a section of ours but names no key is most likely a slip.
@@ -238,6 +362,8 @@ class Loader {
 
   void CheckWhole(const Config& config) {
     CheckLog(config);
+    CheckState(config);
+    CheckZone(file_, "time_zone", config.time_zone);
     if (!exporters::IsListenAddress(config.listen))
       Problem(file_, "http.listen: \"" + config.listen + "\" is not address:port, e.g. 127.0.0.1:9464");
     if (config.warehouse_kind == "sqlite" &&
@@ -246,11 +372,62 @@ class Loader {
                          "\" is not the path of a file: rows would be gone with the process");
     if (config.warehouse_kind == "sqlite" && config.warehouse_path.empty())
       Problem(file_, "warehouse.kind is sqlite and warehouse.path is empty");
+    if (config.warehouse_kind == "bigquery") CheckBigQuery(config);
+    if (!config.spool_dir.empty() && config.spool_dir.find("${XDG_STATE_HOME}") != 0 && config.spool_dir[0] != '/')
+      Problem(file_, "spool.dir \"" + config.spool_dir +
+                         "\" is no absolute path: commands are started anywhere, and must find it again");
     if (config.tls_cert.empty() != config.tls_key.empty()) Problem(file_, "http.tls needs both cert and key");
     if (config.auth_user.empty() != config.auth_password.empty())
       Problem(file_, "http.auth needs both user and password");
     if (config.expiry_us % (int64_t{86'400} * 1'000'000) != 0)
       Problem(file_, "warehouse.expiry takes whole days, e.g. 90d");
+  }
+
+  static std::string_view HostOf(std::string_view url) {
+    const size_t scheme = url.find("://");
+    return url.substr(scheme == url.npos ? 0 : scheme + 3);
+  }
+
+  void CheckBigQuery(const Config& config) {
+    if (config.bigquery_project.empty()) Problem(file_, "warehouse.kind is bigquery and warehouse.project is empty");
+    // The service's own rule: letters, digits and underscores.
+    const auto is_dataset = [](const std::string& name) {
+      return !name.empty() && name.size() <= 1024 &&
+             name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == name.npos;
+    };
+    if (!is_dataset(config.bigquery_dataset))
+      Problem(file_, "warehouse.dataset \"" + config.bigquery_dataset + "\" is no name of a dataset");
+    std::vector<std::string> known;
+    for (const codecs::View& view : codecs::Views()) known.push_back("warehouse.views." + std::string(view.name));
+    for (const auto& [view, dataset] : config.bigquery_views) {
+      const std::string path = "warehouse.views." + view;
+      if (std::find(known.begin(), known.end(), path) == known.end()) Unknown(file_, path, known);
+      if (!is_dataset(dataset))
+        Problem(file_, "warehouse.views." + view + ": \"" + dataset + "\" is no name of a dataset");
+    }
+    const std::pair<const char*, const std::string*> addresses[] = {
+        {"warehouse.endpoint", &config.bigquery_endpoint}, {"warehouse.rest_endpoint", &config.bigquery_rest_endpoint}};
+    for (const auto& [key, address] : addresses) {
+      if ((!address->starts_with("https://") && !address->starts_with("http://")) || address->ends_with('/'))
+        Problem(file_, std::string(key) + " \"" + *address +
+                           "\" is not https://host or http://host:port, without a / at the end");
+    }
+    if (HostOf(config.bigquery_endpoint).starts_with("bigquery.") ||
+        HostOf(config.bigquery_rest_endpoint).starts_with("bigquerystorage."))
+      Problem(file_, "warehouse.endpoint \"" + config.bigquery_endpoint + "\" and warehouse.rest_endpoint \"" +
+                         config.bigquery_rest_endpoint +
+                         "\" look swapped: the first is the Storage Write API (gRPC), the second the REST API");
+  }
+
+  void CheckState(const Config& config) {
+    const std::string& topic = config.state_kafka_topic;
+    if (topic.empty()) return;
+    CheckTopicName(file_, "state.kafka_topic", topic);
+    if (!config.state_dir.empty())
+      Problem(file_, "state.dir and state.kafka_topic are both set: snapshots go to one of them");
+    const auto is_topic = [&](const ingest::TopicOptions& read) { return read.name == topic; };
+    if (topic == config.dead_letter_topic || std::any_of(config.topics.begin(), config.topics.end(), is_topic))
+      Problem(file_, "state.kafka_topic " + topic + " must be a topic of its own, not one of events or dead letters");
   }
 
   void CheckLog(const Config& config) {
@@ -279,6 +456,8 @@ class Loader {
 
   std::string file_;
   std::vector<std::string> problems_;
+  std::vector<ReadEntry<JobEntry>> jobs_;
+  std::vector<ReadEntry<WorkflowEntry>> workflows_;
 };
 
 size_t EditDistance(const std::string& a, const std::string& b) {
@@ -344,12 +523,14 @@ absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& fi
   return absl::InvalidArgumentError(all);
 }
 
+std::string ConfigFileOf(const std::string& path, const Environment& environment) {
+  if (!path.empty()) return path;
+  const auto variable = environment.find("RUNLEDGER_CONFIG");
+  return variable == environment.end() ? "" : variable->second;
+}
+
 absl::StatusOr<Config> LoadConfigFile(const std::string& path, const Environment& environment) {
-  std::string file = path;
-  if (file.empty()) {
-    const auto variable = environment.find("RUNLEDGER_CONFIG");
-    if (variable != environment.end()) file = variable->second;
-  }
+  const std::string file = ConfigFileOf(path, environment);
   if (file.empty()) return LoadConfig("", "environment and defaults", environment);
   std::ifstream stream(file);
   std::ostringstream text;

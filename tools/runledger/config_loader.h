@@ -18,7 +18,9 @@ Environment ProcessEnvironment();
 absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& file_name,
                                   const Environment& environment);
 
-// The same for a file; an empty path: RUNLEDGER_CONFIG, and without that the defaults.
+// The file that is meant: `path`, else RUNLEDGER_CONFIG; empty: none, so the environment and the defaults.
+std::string ConfigFileOf(const std::string& path, const Environment& environment);
+// The same for the file that is meant.
 absl::StatusOr<Config> LoadConfigFile(const std::string& path, const Environment& environment);
 
 // The known name that is closest to a misspelt one; empty if none is close.

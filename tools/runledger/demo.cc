@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "aggregators/day_verdicts.h"
+#include "aggregators/job_policy.h"
 #include "codecs/civil_time.h"
 #include "exporters/warehouse/sqlite_reader.h"
 #include "ingest/kafka/embedded_broker.h"
@@ -253,17 +255,17 @@ void Story::ShowVictim(int64_t time_us) {
     const auto start = codecs::ParseRfc3339(run["started_at"].get<std::string>());
     const auto as_of = codecs::ParseRfc3339(answer["as_of"].get<std::string>());
     const std::string verdict = run.value("verdict", "");
-    const double hours = start && as_of ? static_cast<double>(*as_of - *start) / 3.6e9 : 0;
-    char text[512];
+    const int64_t age_us = start && as_of ? *as_of - *start : 0;
     if (verdict == "stale") {
-      std::snprintf(text, sizeof text,
-                    "STALE RUNNING DETECTED: %s on %s has been 'running' for %.1f hours (threshold: 4h). Run ID: %s",
-                    kVictim, run["data_date"].get<std::string>().c_str(), hours,
-                    run["run_id"].get<std::string>().c_str());
+      Say(time_us,
+          aggregators::StaleWarning(kVictim, codecs::ParseDate(run["data_date"].get<std::string>()), age_us,
+                                    aggregators::JobPolicy().stale_after_us, run["run_id"].get<std::string>()));
     } else {
-      std::snprintf(text, sizeof text, "runledger says of %s: %s, for %.4f hours", kVictim, verdict.c_str(), hours);
+      char text[512];
+      std::snprintf(text, sizeof text, "runledger says of %s: %s, for %.4f hours", kVictim, verdict.c_str(),
+                    static_cast<double>(age_us) / 3.6e9);
+      Say(time_us, text);
     }
-    Say(time_us, text);
   }
 }
 

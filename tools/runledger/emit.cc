@@ -115,7 +115,7 @@ int Session::FromInput() {
     Say("nothing to send: give --job and --status, or events on standard input, one JSON object a line");
     return kWrongUse;
   }
-  LineReader lines(options_.input, options_.limits.message_bytes);
+  LineReader lines(options_.input, options_.limits.message_bytes, [this] { return sink_->Tend(); });
   while (lines.Next()) {
     const std::string name = "line " + std::to_string(lines.number());
     if (lines.too_long()) {
@@ -168,16 +168,21 @@ absl::Status Session::Send() {
 }
 
 int Session::Finish(const std::string& run_id) {
-  const FlushResult flushed = sink_->Flush(steady_clock::now() + options_.flush_timeout);
-  if (flushed.undelivered > 0) {
-    const uint64_t all = flushed.undelivered + flushed.acknowledged;
-    Say(std::to_string(flushed.undelivered) + " of " + std::to_string(all) + (all == 1 ? " event" : " events") +
-        " could not be delivered: " + flushed.reason);
+  sink_->Flush(steady_clock::now() + options_.flush_timeout);
+  const FlushResult flushed = sink_->Finish();
+  const uint64_t all = flushed.undelivered + flushed.spooled + flushed.acknowledged;
+  const std::string of_all = " of " + std::to_string(all) + (all == 1 ? " event" : " events");
+  if (flushed.spooled > 0) {
+    Say(std::to_string(flushed.spooled) + of_all + (flushed.spooled == 1 ? " waits in " : " wait in ") + flushed.spool +
+        " for the next exec, emit or serve: " + flushed.reason);
   }
+  if (flushed.undelivered > 0)
+    Say(std::to_string(flushed.undelivered) + of_all + " could not be delivered: " + flushed.reason);
   if (options_.json) {
     JsonObject answer;
     if (!run_id.empty()) answer.AddText("run_id", run_id);
     answer.Add("acknowledged", std::to_string(flushed.acknowledged));
+    answer.Add("spooled", std::to_string(flushed.spooled));
     answer.Add("undelivered", std::to_string(flushed.undelivered));
     answer.Add("refused", std::to_string(refused_));
     std::printf("%s\n", answer.Text().c_str());

@@ -5,8 +5,9 @@
 
 namespace runledger::tools {
 
-// Sends events. 0: all were acknowledged. 1: at least one was refused, had a value that its column cannot hold, or
-// could not be delivered; 2: wrong use, nothing was sent.
+// Sends events. 0: all were acknowledged, or are kept on this machine to be sent later, which is said. 1: at least one
+// was refused, had a value that its column cannot hold, or was neither delivered nor kept; 2: wrong use, nothing was
+// sent.
 //
 // From flags: a run id that is not given is made up and printed, so that later events can name their run.
 //

@@ -9,8 +9,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr char kContentType[] = "application/x-protobuf; messageType=runledger.v1.Event";
-
 int MillisecondsUntil(EventSink::Deadline deadline) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now()).count();
   return static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000));
@@ -38,7 +36,8 @@ std::string_view MessageKey(const codecs::Event& event, bool keyed_by_job) {
     case codecs::Body::kDecision:
       return event.other.workflow;
     case codecs::Body::kExpected:
-      return event.other.workflow.empty() ? event.other.job_name : event.other.workflow;
+      // Of a job it is matched with the job's runs, which are where the job has its home.
+      return event.other.job_name.empty() ? event.other.workflow : event.other.job_name;
     case codecs::Body::kVerdict:
       return event.other.verdict_subject;
     case codecs::Body::kCleanup:
@@ -47,7 +46,8 @@ std::string_view MessageKey(const codecs::Event& event, bool keyed_by_job) {
   return event.id;
 }
 
-EventSender::EventSender(EventSenderOptions options) : options_(std::move(options)) {}
+EventSender::EventSender(EventSenderOptions options, Report report)
+    : options_(std::move(options)), report_(std::move(report)) {}
 
 EventSender::~EventSender() {
   stop_.store(true, std::memory_order_relaxed);  // orders nothing else
@@ -55,26 +55,40 @@ EventSender::~EventSender() {
 }
 
 absl::Status EventSender::Send(const codecs::Event& event) {
-  const std::string_view key = MessageKey(event, options_.keyed_by_job);
+  return SendMessage({options_.topic, MessageKey(event, options_.keyed_by_job), event.wire, kEventContentType}, 0);
+}
+
+absl::Status EventSender::SendMessage(const EventMessage& message, uint64_t tag) {
   Start();
   std::unique_lock lock(mutex_);
   if (!broken_.ok()) return broken_;
   if (producer_ == nullptr) {
-    const auto size = static_cast<int64_t>(key.size() + event.wire.size());
+    const auto size = static_cast<int64_t>(message.key.size() + message.value.size());
     if (waiting_.size() >= static_cast<size_t>(options_.queue_events) ||
         (waiting_bytes_ + size) / 1024 >= options_.queue_kbytes) {
       return absl::ResourceExhaustedError("the client is not ready yet");
     }
-    waiting_.push_back({std::string(key), std::string(event.wire)});
+    waiting_.push_back({std::string(message.topic), std::string(message.key), std::string(message.value),
+                        std::string(message.content_type), tag});
     waiting_bytes_ += size;
     ++taken_;
     return absl::OkStatus();
   }
   lock.unlock();
   producer_->Poll(0);  // reports take room until they are heard
-  const absl::Status status = Produce(producer_.get(), key, event.wire);
+  const absl::Status status = Produce(producer_.get(), message, tag);
   if (status.ok()) ++taken_;
   return status;
+}
+
+void EventSender::Hear() {
+  kafka::Producer* const producer = taken_ == 0 ? nullptr : Client(steady_clock::now());
+  if (producer != nullptr) producer->Poll(0);
+}
+
+absl::Status EventSender::broken() {
+  const std::lock_guard lock(mutex_);
+  return broken_;
 }
 
 absl::Status EventSender::WaitForRoom(Deadline deadline) {
@@ -121,8 +135,9 @@ void EventSender::Connect() {
       producer_ = std::move(*made);
       for (const Waiting& message : waiting_) {
         // They were let in by the client's own limits, so what it refuses it would always refuse.
-        const absl::Status status = Produce(producer_.get(), message.key, message.value);
-        if (!status.ok()) refused_.push_back({0, status, -1, -1});
+        const absl::Status status =
+            Produce(producer_.get(), {message.topic, message.key, message.value, message.content_type}, message.tag);
+        if (!status.ok()) refused_.push_back({message.tag, status, -1, -1});
       }
       waiting_.clear();
     } else {
@@ -156,13 +171,13 @@ kafka::Producer* EventSender::Client(Deadline deadline) {
   return producer_.get();
 }
 
-absl::Status EventSender::Produce(kafka::Producer* producer, std::string_view key, std::string_view value) const {
-  kafka::OutgoingMessage message;
-  message.topic = options_.topic;
-  message.key = key;
-  message.value = value;
-  message.headers = {{"content-type", kContentType}};
-  return producer->Produce(message, 0);
+absl::Status EventSender::Produce(kafka::Producer* producer, const EventMessage& message, uint64_t tag) {
+  kafka::OutgoingMessage outgoing;
+  outgoing.topic = message.topic;
+  outgoing.key = message.key;
+  outgoing.value = message.value;
+  outgoing.headers = {{"content-type", message.content_type}};
+  return producer->Produce(outgoing, tag);
 }
 
 void EventSender::OnReport(const kafka::DeliveryReport& report) {
@@ -171,6 +186,7 @@ void EventSender::OnReport(const kafka::DeliveryReport& report) {
   } else if (failed_++ == 0) {
     failure_ = std::string(report.status.message());
   }
+  if (report_ && report.tag != 0) report_(report.tag, report.status);
 }
 
 void EventSender::OnLog(int level, std::string_view facility, std::string_view text) {

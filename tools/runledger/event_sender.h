@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +34,17 @@ struct EventSenderOptions {
   int32_t queue_kbytes = 32 * 1024;
 };
 
+// A message as it is sent, whatever it was made of.
+struct EventMessage {
+  std::string_view topic;
+  std::string_view key;
+  std::string_view value;
+  std::string_view content_type;
+};
+
+// What `content-type` says of an event that is sent alone.
+inline constexpr char kEventContentType[] = "application/x-protobuf; messageType=runledger.v1.Event";
+
 // The log as an EventSink: one Kafka message an event, from an idempotent producer, keyed and partitioned as the
 // topic's contract says (the client's own partitioner of the same name, so that nothing waits for the number of
 // partitions and a topic that grows is followed).
@@ -42,17 +54,33 @@ struct EventSenderOptions {
 // so a process that must end at once ends without it.
 class EventSender : public EventSink {
  public:
-  explicit EventSender(EventSenderOptions options);
+  //
+  // `report`: what became of a message that was given a tag; called within Send, Hear, WaitForRoom and Flush.
+  using Report = std::function<void(uint64_t tag, const absl::Status& status)>;
+  explicit EventSender(EventSenderOptions options, Report report = {});
   ~EventSender() override;
 
   absl::Status Send(const codecs::Event& event) override;
+  // As Send; the topic may be another one than the options'.
+  absl::Status SendMessage(const EventMessage& message, uint64_t tag);
+  // Takes the reports that are there, without waiting.
+  void Hear();
+  // Not OK: there is no client and never will be, and why.
+  absl::Status broken();
+  // What the client last complained of, as a sentence.
+  std::string Trouble();
+  const EventSenderOptions& options() const { return options_; }
+
   absl::Status WaitForRoom(Deadline deadline) override;
   FlushResult Flush(Deadline deadline) override;
 
  private:
   struct Waiting {
+    std::string topic;
     std::string key;
     std::string value;
+    std::string content_type;
+    uint64_t tag = 0;
   };
 
   void Start();
@@ -60,12 +88,12 @@ class EventSender : public EventSink {
   void AskForTopic();
   // Waits for the client. nullptr: not there yet, or never.
   kafka::Producer* Client(Deadline deadline);
-  absl::Status Produce(kafka::Producer* producer, std::string_view key, std::string_view value) const;
+  static absl::Status Produce(kafka::Producer* producer, const EventMessage& message, uint64_t tag);
   void OnReport(const kafka::DeliveryReport& report);
   void OnLog(int level, std::string_view facility, std::string_view text);
-  std::string Trouble();
 
   const EventSenderOptions options_;
+  const Report report_;
 
   // The caller's thread, within Send, WaitForRoom and Flush.
   uint64_t taken_ = 0;
@@ -88,7 +116,8 @@ class EventSender : public EventSink {
   std::thread thread_;
 };
 
-// The key of an event's message: its job or its run, of the other kinds the workflow that they are matched by.
+// The key of an event's message: its job or its run, of the other kinds the workflow that they are matched by, of a
+// job's expected run the job.
 std::string_view MessageKey(const codecs::Event& event, bool keyed_by_job);
 
 }  // namespace runledger::tools

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "tools/runledger/child_process.h"
+#include "tools/runledger/discover_status.h"
 #include "tools/runledger/run_reporter.h"
 #include "tools/runledger/stderr_tee.h"
 #include "tools/runledger/wall_clock.h"
@@ -59,9 +60,11 @@ class Session {
   bool Ended();
   void PassOn(const siginfo_t& signal);
   bool ChildHas(const siginfo_t& signal) const;
+  void DiscoverInto(RunOutcome* outcome) const;
   RunOutcome Outcome(const std::string& tail) const;
   bool EndedAsAsked() const;
   void Flush();
+  void TellUndelivered() const;
   void WaitForOutput();
   bool AskedToHurry();
   void Say(const std::string& text) const;
@@ -71,7 +74,10 @@ class Session {
   const bool has_stderr_;  // else the descriptor may become something else's
   RunReporter reporter_;
   SignalHold signals_;
-  std::unique_ptr<StderrTee> tee_;  // nullptr: standard error is not captured
+  std::unique_ptr<StderrTee> tee_;      // nullptr: standard error is not captured
+  std::unique_ptr<StderrTee> out_tee_;  // of standard output, the same way; nullptr: its result is not looked for there
+  std::string output_;                  // the end of what went there
+  int64_t started_us_ = 0;
   pid_t child_ = 0;
   bool ended_ = false;
   int wait_status_ = 0;  // of the child, once it has ended
@@ -107,18 +113,18 @@ int Session::Run() {
   if (!Start()) return CouldNotStart(errno);
   const NoSigpipe no_sigpipe;  // after the start: the command gets what we were given
   if (tee_ != nullptr) tee_->CloseWriteEnd();
+  if (out_tee_ != nullptr) out_tee_->CloseWriteEnd();
   reporter_.LookAround();
   Report(reporter_.Running(WallUs()));
 
   WaitForChild();
-  const RunOutcome outcome = Outcome(tee_ != nullptr ? tee_->Finish() : "");
+  if (out_tee_ != nullptr) output_ = out_tee_->Finish();
+  RunOutcome outcome = Outcome(tee_ != nullptr ? tee_->Finish() : "");
+  DiscoverInto(&outcome);
   Report(reporter_.End(WallUs(), outcome));
   Flush();
   WaitForOutput();
-  if (flushed_.undelivered > 0) {
-    Say(std::to_string(flushed_.undelivered) + (flushed_.undelivered == 1 ? " event" : " events") + " of run " +
-        reporter_.run_id() + " could not be delivered: " + flushed_.reason);
-  }
+  TellUndelivered();
   return outcome.exit_status;
 }
 
@@ -132,12 +138,22 @@ bool Session::Start() {
       Say("exec: standard error is not captured: " + std::string(tee.status().message()));
     }
   }
+  if (options_.discover_status && options_.result_file.empty() && fcntl(STDOUT_FILENO, F_GETFD) >= 0) {
+    auto tee = StderrTee::Create(STDOUT_FILENO, kMaxResultLine);
+    if (tee.ok()) {
+      out_tee_ = std::move(*tee);
+    } else {
+      Say("exec: the result on standard output is not seen: " + std::string(tee.status().message()));
+    }
+  }
   ChildSpec spec;
   spec.argv = options_.command;
   spec.environment = {{"RUNLEDGER_JOB", reporter_.job()}, {"RUNLEDGER_RUN_ID", reporter_.run_id()}};
   spec.stderr_fd = tee_ != nullptr ? tee_->write_end() : -1;
+  spec.stdout_fd = out_tee_ != nullptr ? out_tee_->write_end() : -1;
   spec.signal_mask = signals_.original_mask();
-  reporter_.SetStart(WallUs());
+  started_us_ = WallUs();
+  reporter_.SetStart(started_us_);
   started_boot_ = BootSeconds();
   errno = SpawnChild(spec, &child_);
   if (errno != 0) return false;
@@ -148,6 +164,7 @@ bool Session::Start() {
 int Session::CouldNotStart(int error) {
   const NoSigpipe no_sigpipe;
   tee_.reset();
+  out_tee_.reset();
   const std::string text = options_.command[0] + ": " + std::strerror(error);
   Say("exec: " + text);
   reporter_.LookAround();
@@ -158,9 +175,19 @@ int Session::CouldNotStart(int error) {
   outcome.error_message = text;
   Report(reporter_.End(WallUs(), outcome));
   Flush();
-  if (flushed_.undelivered > 0)
-    Say("1 event of run " + reporter_.run_id() + " could not be delivered: " + flushed_.reason);
+  TellUndelivered();
   return outcome.exit_status;
+}
+
+void Session::TellUndelivered() const {
+  const auto events = [this](uint64_t count) {
+    return std::to_string(count) + (count == 1 ? " event" : " events") + " of run " + reporter_.run_id();
+  };
+  if (flushed_.spooled > 0) {
+    Say(events(flushed_.spooled) + (flushed_.spooled == 1 ? " waits in " : " wait in ") + flushed_.spool +
+        " for the next exec, emit or serve: " + flushed_.reason);
+  }
+  if (flushed_.undelivered > 0) Say(events(flushed_.undelivered) + " could not be delivered: " + flushed_.reason);
 }
 
 void Session::Report(const codecs::Event& event) {
@@ -176,8 +203,10 @@ void Session::WaitForChild() {
   const bool beats = options_.heartbeat.count() > 0;
   auto next_beat = steady_clock::now() + options_.heartbeat;
   while (!Ended()) {
+    auto wait = std::clamp(sink_->Tend(), kNow, kLong);
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_beat - steady_clock::now());
-    if (const auto signal = signals_.Next(beats ? std::clamp(left, kNow, kLong) : kLong)) {
+    if (beats) wait = std::clamp(left, kNow, wait);
+    if (const auto signal = signals_.Next(wait)) {
       PassOn(*signal);
     }
     if (beats && steady_clock::now() >= next_beat && !Ended()) {
@@ -253,23 +282,37 @@ RunOutcome Session::Outcome(const std::string& tail) const {
   return outcome;
 }
 
-// Waits for the log, at most flush_timeout; less if somebody is in a hurry, or nothing more can come.
+// Of a command that ended well, what it found decides.
+void Session::DiscoverInto(RunOutcome* outcome) const {
+  if (!options_.discover_status || outcome->status != codecs::Status::kSuccess) return;
+  const DiscoveredStatus found = options_.result_file.empty() ? DiscoverStatusOfLastLine(output_)
+                                                              : DiscoverStatusOfFile(options_.result_file, started_us_);
+  outcome->status = found.status;
+  outcome->records = found.records;
+}
+
+// Waits for the log, at most flush_timeout; less if somebody is in a hurry, or nothing more can come. What is not
+// delivered then goes to where it is kept.
 void Session::Flush() {
   const auto deadline = steady_clock::now() + options_.flush_timeout;
   while (true) {
     const auto slice = std::min(deadline, steady_clock::now() + kSlice);
     flushed_ = sink_->Flush(slice);
-    if (flushed_.undelivered == 0 || steady_clock::now() < slice || slice == deadline || AskedToHurry()) break;
+    const bool done = flushed_.undelivered == 0 && !flushed_.draining;
+    if (done || steady_clock::now() < slice || slice == deadline || AskedToHurry()) break;
   }
+  flushed_ = sink_->Finish();
   if (not_taken_ > 0 && flushed_.undelivered == 0) flushed_.reason = not_taken_why_;
   flushed_.undelivered += not_taken_;
 }
 
 void Session::WaitForOutput() {
-  if (tee_ == nullptr) return;
-  pollfd drained = {tee_->drained_fd(), POLLIN, 0};
-  while (poll(&drained, 1, static_cast<int>(kSlice.count())) <= 0 && !AskedToHurry()) continue;
-  if (poll(&drained, 1, 0) > 0) tee_->LeaveReader();
+  for (StderrTee* const tee : {tee_.get(), out_tee_.get()}) {
+    if (tee == nullptr) continue;
+    pollfd drained = {tee->drained_fd(), POLLIN, 0};
+    while (poll(&drained, 1, static_cast<int>(kSlice.count())) <= 0 && !AskedToHurry()) continue;
+    if (poll(&drained, 1, 0) > 0) tee->LeaveReader();
+  }
 }
 
 bool Session::AskedToHurry() {

@@ -10,10 +10,10 @@ namespace runledger::tools {
 //
 // The answer is the command's exit status; 128 + n if signal n killed it, 127 or 126 if it could not be found or
 // executed, 2 if the options are wrong (then nothing was started). It does not depend on the sink: what could not be
-// delivered within flush_timeout is said in one line on standard error.
+// delivered within flush_timeout is said on standard error, and where it is kept, if it is.
 //
 //   command                                                              status of the run
-//   exits with 0                                                         success
+//   exits with 0                                                         success, or no_data (discover_status)
 //   exits otherwise, or cannot be started                                failed
 //   killed by a signal                                                   failed
 //   SIGTERM or SIGINT came to us, and it ends in any way but success     aborted

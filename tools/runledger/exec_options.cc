@@ -57,6 +57,17 @@ void AddExecOptions(CLI::App* app, ExecOptions* options) {
   app->add_flag_function(
       "--no-capture", [options](int64_t) { options->capture_stderr = false; },
       "Leave standard error alone: the command keeps the terminal, its failures have no text");
+  app->add_option_function<std::string>(
+         "--discover-status",
+         [options](const std::string& file) {
+           options->discover_status = true;
+           options->result_file = file;
+         },
+         "Success only if the command found something, else no_data: by the JSON in this file, or without a file by "
+         "the "
+         "last line of its standard output (an object with records or record_count, or a list)")
+      ->type_name("[FILE]")
+      ->expected(0, 1);
   AddDurationFlag(app, "--flush-timeout", "How long to wait for the log after the command has ended",
                   &options->flush_timeout);
 }

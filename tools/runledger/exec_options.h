@@ -45,7 +45,13 @@ struct ExecOptions {
   bool capture_stderr = true;
   size_t stderr_tail_bytes = size_t{8} << 10;  // at most kMaxStderrTail
   std::chrono::microseconds flush_timeout = std::chrono::seconds(5);
+  // The status of a command that ends well comes from its result: see discover_status.h.
+  bool discover_status = false;
+  std::string result_file;  // that the command writes; empty: the last line of its standard output
 };
+
+// A result on standard output must fit into so much.
+inline constexpr size_t kMaxResultLine = size_t{4} << 20;
 
 // An error message of a tail of this size fits its column even where every byte of it has to be replaced.
 inline constexpr size_t kMaxStderrTail = size_t{16} << 10;

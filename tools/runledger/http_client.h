@@ -24,7 +24,4 @@ struct HttpReply {
 // GET url + path. Unavailable: nobody answers there. Any status that a server sends is a reply.
 absl::StatusOr<HttpReply> HttpGet(const InstanceAddress& instance, const std::string& path);
 
-// Percent-encodes one part of a path or query.
-std::string UrlEncode(const std::string& text);
-
 }  // namespace runledger::tools

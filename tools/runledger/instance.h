@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ingest/own_metrics.h"
 #include "tools/runledger/config.h"
 
 namespace runledger::tools {
@@ -27,9 +28,18 @@ class Instance {
   // Gives the partitions back, writes what is held, commits. Idempotent.
   void Stop();
 
+  // Takes over what can change while it runs: the section `jobs`. FailedPrecondition names the keys that differ and
+  // need a restart; then nothing is taken over. One thread at a time.
+  absl::Status Reload(const Config& config);
+  // What became of reading the configuration: shown as a metric and as a problem. Any thread.
+  void NoteReload(const absl::Status& taken);
+
   // For /readyz and the status page: something about `subject` is not as it should be; an empty text: it is well again.
   // Any thread.
   void SetProblem(const std::string& subject, const std::string& text);
+
+  // Of this process; any thread.
+  ingest::OwnMetrics& metrics();
 
   // "127.0.0.1:9464", with the port that was really taken.
   const std::string& http_address() const;

@@ -1,5 +1,6 @@
 #include "tools/runledger/line_reader.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,6 +27,7 @@ bool LineReader::Fill() {
   constexpr size_t kBuffer = size_t{64} << 10;
   buffer_.resize(kBuffer);
   at_ = 0;
+  WaitForInput();
   ssize_t got;
   do {
     got = read(fd_, buffer_.data(), buffer_.size());
@@ -33,6 +35,12 @@ bool LineReader::Fill() {
   if (got < 0) error_ = errno;
   buffer_.resize(got > 0 ? static_cast<size_t>(got) : 0);
   return got > 0;
+}
+
+void LineReader::WaitForInput() {
+  pollfd input = {fd_, POLLIN, 0};
+  // Anything but silence is for read to tell.
+  while (poll(&input, 1, 0) == 0 && poll(&input, 1, static_cast<int>(meanwhile_().count())) == 0) continue;
 }
 
 void LineReader::Append(std::string_view part) {

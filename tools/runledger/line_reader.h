@@ -1,16 +1,21 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace runledger::tools {
 
 // Reads a descriptor line by line in bounded memory. One thread.
 class LineReader {
  public:
-  LineReader(int fd, size_t max_line_bytes) : fd_(fd), max_line_bytes_(max_line_bytes) {}
+  // `meanwhile` is called before it waits for input, and again after as long as it answers.
+  LineReader(int fd, size_t max_line_bytes, std::function<std::chrono::milliseconds()> meanwhile)
+      : fd_(fd), max_line_bytes_(max_line_bytes), meanwhile_(std::move(meanwhile)) {}
 
   // The next line, without its end; the last one may lack it. False at the end of the input, or on an error.
   bool Next();
@@ -22,10 +27,12 @@ class LineReader {
 
  private:
   bool Fill();
+  void WaitForInput();
   void Append(std::string_view part);
 
   const int fd_;
   const size_t max_line_bytes_;
+  const std::function<std::chrono::milliseconds()> meanwhile_;
   std::string buffer_;
   size_t at_ = 0;
   std::string line_;

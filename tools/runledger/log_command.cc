@@ -62,14 +62,24 @@ absl::Status Accept(const Flags& flags) {
   metadata.counted_from = *offset;
   const auto text = metadata.Encode();
   if (!text.ok()) return text.status();
+  if (!flags.dry_run) {
+    const absl::Status set = kafka::SetGroupOffset(client, config->group, {partition, *offset, *text}, kTimeoutMs);
+    if (!set.ok()) return set;
+  }
   std::printf("%s of group %s: committed %s of log epoch %lld; %s %lld of epoch %lld. The log holds %lld to %lld\n",
               ToString(partition).c_str(), config->group.c_str(),
               committed->offset < 0 ? "nothing" : std::to_string(committed->offset).c_str(),
               static_cast<long long>(old->log_epoch), flags.dry_run ? "would become" : "becomes",
               static_cast<long long>(*offset), static_cast<long long>(metadata.log_epoch),
               static_cast<long long>(range->start), static_cast<long long>(range->end));
-  if (flags.dry_run) return absl::OkStatus();
-  return kafka::SetGroupOffset(client, config->group, {partition, *offset, *text}, kTimeoutMs);
+  if (committed->offset > *offset && committed->offset <= range->end) {
+    std::printf(
+        "If this is the log that was read before, its records from %lld to %lld %s a second time, with the new "
+        "epoch; --from %lld goes on where it was\n",
+        static_cast<long long>(*offset), static_cast<long long>(committed->offset),
+        flags.dry_run ? "would become rows" : "become rows", static_cast<long long>(committed->offset));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

@@ -4,19 +4,28 @@
 
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "codecs/table_page.h"
 #include "exporters/prometheus/metric_catalogue.h"
+#include "exporters/queries/named_queries.h"
+#include "tools/runledger/ask_instance.h"
+#include "tools/runledger/bigquery_warehouse.h"
+#include "tools/runledger/complaint.h"
 #include "tools/runledger/config_loader.h"
 #include "tools/runledger/demo.h"
 #include "tools/runledger/exec_options.h"
 #include "tools/runledger/exit_status.h"
 #include "tools/runledger/generate_command.h"
+#include "tools/runledger/history_commands.h"
 #include "tools/runledger/log_command.h"
 #include "tools/runledger/logging.h"
+#include "tools/runledger/monitor_questions.h"
+#include "tools/runledger/orchestration_questions.h"
 #include "tools/runledger/producer_commands.h"
 #include "tools/runledger/questions.h"
+#include "tools/runledger/schema_command.h"
 #include "tools/runledger/serve.h"
 #include "tools/runledger/topics.h"
 #include "tools/runledger/version.h"
@@ -42,6 +51,10 @@ class Settings {
     }
     return use(*config);
   }
+  // How to load it again. Good for as long as this lives.
+  ConfigSource source() const {
+    return {ConfigFileOf(file_, ProcessEnvironment()), [this] { return LoadConfigFile(file_, ProcessEnvironment()); }};
+  }
   std::shared_ptr<spdlog::logger> logger() const { return MakeLogger(log_level_); }
 
  private:
@@ -54,16 +67,19 @@ void AddServe(CLI::App* app, int* status) {
   CLI::App* command =
       app->add_subcommand("serve", "Read the log, keep the state of all runs, answer over HTTP, write the history");
   settings->AddFlags(command);
-  command->callback(
-      [=] { *status = settings->With([&](const Config& config) { return Serve(config, settings->logger()); }); });
+  command->callback([=] {
+    *status =
+        settings->With([&](const Config& config) { return Serve(config, settings->source(), settings->logger()); });
+  });
 }
 
 void AddSetup(CLI::App* app, int* status) {
   auto settings = std::make_shared<Settings>();
   auto partitions = std::make_shared<int>(12);
   auto replication = std::make_shared<int>(0);
-  CLI::App* command =
-      app->add_subcommand("setup", "Make the topics that do not exist: events (LogAppendTime) and dead letters");
+  CLI::App* command = app->add_subcommand("setup",
+                                          "Make the topics that do not exist: events (LogAppendTime), dead letters "
+                                          "and, where state.kafka_topic names one, snapshots (compacted)");
   settings->AddFlags(command);
   command->add_option("--partitions", *partitions, "Partitions of an events topic")
       ->check(CLI::Range(1, 10'000))
@@ -80,6 +96,7 @@ void AddSetup(CLI::App* app, int* status) {
         if (topic.own) std::printf("topic %s is there\n", topic.name.c_str());
       }
       std::printf("topic %s is there\n", config.dead_letter_topic.c_str());
+      if (!config.state_kafka_topic.empty()) std::printf("topic %s is there\n", config.state_kafka_topic.c_str());
       return kFine;
     });
   });
@@ -94,6 +111,9 @@ void AddConfig(CLI::App* app, int* status) {
   settings->AddFlags(check);
   check->callback([=] {
     *status = settings->With([](const Config& loaded) {
+      if (loaded.warehouse_kind == "bigquery") {
+        if (const absl::Status files = CheckBigQueryFiles(loaded); !files.ok()) return Complain(files);
+      }
       std::printf("the configuration is fine: %zu topic(s), warehouse %s, %zu entries of jobs\n", loaded.topics.size(),
                   loaded.warehouse_kind.c_str(), loaded.policies.rules().size());
       return kFine;
@@ -105,16 +125,21 @@ void AddConfig(CLI::App* app, int* status) {
   print("reference", "Print the page of all settings (Markdown)", &ConfigurationPage);
   print("metrics", "Print the page of all metrics (Markdown)", &exporters::MetricsPage);
   print("tables", "Print the page of the table and its views (Markdown)", &codecs::TablePage);
+  print("queries", "Print the page of the named queries (Markdown)", &exporters::QueryPage);
 }
 
 void AddQuestions(CLI::App* app, int* status) {
   auto options = std::make_shared<QuestionOptions>();
+  const auto ask = [=](int (*question)(const QuestionOptions&)) {
+    const absl::Status found = FindInstance(&options->instance);
+    *status = found.ok() ? question(*options) : Complain(found);
+  };
   CLI::App* of_jobs = app->add_subcommand("status",
                                           "Is anything stuck? All jobs, or one with its runs. Exit status 1 if "
                                           "something is stale, silent or timed out, 3 if unknown");
   of_jobs->add_option("job", options->job, "A job");
-  AddInstanceFlags(of_jobs, options.get());
-  of_jobs->callback([=] { *status = Status(*options); });
+  AddInstanceFlags(of_jobs, &options->instance);
+  of_jobs->callback([=] { ask(&Status); });
 
   CLI::App* runs = app->add_subcommand("runs", "Runs: open ones first, then those that ended last");
   runs->add_option("job", options->job, "Of one job");
@@ -123,26 +148,34 @@ void AddQuestions(CLI::App* app, int* status) {
   runs->add_flag("--stale", options->stale, "Only stale ones");
   runs->add_option("--limit", options->limit, "At most so many")->check(CLI::Range(1, 10'000))->capture_default_str();
   runs->add_option("--warehouse", options->warehouse, "Ask this SQLite warehouse instead of a running instance");
-  AddInstanceFlags(runs, options.get());
-  runs->callback([=] { *status = Runs(*options); });
+  AddInstanceFlags(runs, &options->instance);
+  runs->callback([=] { ask(&Runs); });
 
   CLI::App* trace = app->add_subcommand("trace", "Find a run by any part of its id");
   trace->add_option("fragment", options->fragment, "Part of a run id, e.g. fea26b01")->required();
   trace->add_option("--limit", options->limit, "At most so many")->check(CLI::Range(1, 10'000));
   trace->add_option("--warehouse", options->warehouse, "Ask this SQLite warehouse instead of a running instance");
-  AddInstanceFlags(trace, options.get());
-  trace->callback([=] { *status = Trace(*options); });
+  AddInstanceFlags(trace, &options->instance);
+  trace->callback([=] { ask(&Trace); });
 }
 
 int Main(int argc, char** argv) {
   CLI::App app("runledger: every run of every job accounted for");
   app.require_subcommand(1);
+  app.footer(kExitStatusHelp);
   app.set_version_flag("--version", kVersion);
   int status = kFine;
   AddServe(&app, &status);
-  const CommandLine line = SplitCommandLine(argc, argv);
+  // The other commands leave "--" to CLI11: behind it stand jobs whose names begin with a dash.
+  const bool is_exec = argc > 1 && std::string_view(argv[1]) == "exec";
+  const CommandLine line =
+      is_exec ? SplitCommandLine(argc, argv) : CommandLine{.ours = {argv + 1, argv + argc}, .command = {}};
   AddProducerCommands(&app, line.command, &status);
   AddQuestions(&app, &status);
+  AddMonitorQuestions(&app, &status);
+  AddOrchestrationQuestions(&app, &status);
+  AddHistoryCommands(&app, &status);
+  AddSchema(&app, &status);
   AddSetup(&app, &status);
   AddGenerate(&app, &status);
   AddDemo(&app, &status);

@@ -1,12 +1,19 @@
 #include "tools/runledger/producer_commands.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "tools/runledger/emit.h"
 #include "tools/runledger/exec.h"
 #include "tools/runledger/exit_status.h"
 #include "tools/runledger/log_flags.h"
+#include "tools/runledger/spool.h"
+#include "tools/runledger/spooling_sink.h"
 #include "tools/runledger/topics.h"
 
 namespace runledger::tools {
@@ -28,6 +35,54 @@ class NoSink : public EventSink {
   uint64_t refused_ = 0;
 };
 
+// Flags of commands that make events.
+struct ProducerFlags {
+  LogFlags log;
+  std::optional<std::string> spool_dir;
+
+  void Add(CLI::App* command) {
+    log.Add(command);
+    command->add_option("--spool-dir", spool_dir,
+                        "Where events wait that the log does not take, over spool.dir; empty: nowhere");
+  }
+  absl::StatusOr<Config> Load() const {
+    auto config = log.Load();
+    if (!config.ok() || !spool_dir) return config;
+    if (!spool_dir->empty() && spool_dir->front() != '/')
+      return absl::InvalidArgumentError(
+          "--spool-dir \"" + *spool_dir +
+          "\" is no absolute path: commands are started anywhere, and must find it again");
+    config->spool_dir = *spool_dir;
+    return config;
+  }
+};
+
+// The log, with a spool where there is one.
+class ProducerSink {
+ public:
+  ProducerSink(const Config& config, bool may_wait, std::chrono::milliseconds drain_time) {
+    const std::string directory = SpoolDirectory(config.spool_dir);
+    if (directory.empty()) {
+      sink_ = std::make_unique<EventSender>(SenderOptionsOf(config));
+      return;
+    }
+    spool_ = std::make_unique<Spool>(directory, config.spool_max_bytes);
+    SpoolingSinkOptions options;
+    options.may_wait = may_wait;
+    options.drain_time = drain_time;
+    const bool has_stderr = fcntl(STDERR_FILENO, F_GETFD) >= 0;  // else the descriptor may become something else's
+    const auto say = [has_stderr](const std::string& text) {
+      if (has_stderr) dprintf(STDERR_FILENO, "runledger: spool: %s\n", text.c_str());
+    };
+    sink_ = std::make_unique<SpoolingSink>(SenderOptionsOf(config), spool_.get(), options, say);
+  }
+  EventSink& operator*() { return *sink_; }
+
+ private:
+  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<EventSink> sink_;
+};
+
 }  // namespace
 
 EventSenderOptions SenderOptionsOf(const Config& config) {
@@ -43,7 +98,7 @@ EventSenderOptions SenderOptionsOf(const Config& config) {
 }
 
 void AddProducerCommands(CLI::App* app, const std::vector<std::string>& command, int* status) {
-  auto exec_flags = std::make_shared<LogFlags>();
+  auto exec_flags = std::make_shared<ProducerFlags>();
   auto exec_options = std::make_shared<ExecOptions>();
   CLI::App* exec =
       app->add_subcommand("exec", "Run a command and report its run: runledger exec --job NAME -- CMD ARGS");
@@ -59,11 +114,12 @@ void AddProducerCommands(CLI::App* app, const std::vector<std::string>& command,
       return;
     }
     exec_options->run.secrets = config->secrets;
-    EventSender sender(SenderOptionsOf(*config));
-    *status = Exec(*exec_options, sender);
+    // A command's end is not kept waiting for long by what others left.
+    ProducerSink sink(*config, false, std::chrono::seconds(2));
+    *status = Exec(*exec_options, *sink);
   });
 
-  auto emit_flags = std::make_shared<LogFlags>();
+  auto emit_flags = std::make_shared<ProducerFlags>();
   auto emit_options = std::make_shared<EmitOptions>();
   CLI::App* emit = app->add_subcommand("emit", "Send one event from flags, or many from standard input as JSON lines");
   emit_flags->Add(emit);
@@ -75,8 +131,8 @@ void AddProducerCommands(CLI::App* app, const std::vector<std::string>& command,
       *status = kWrongUse;
       return;
     }
-    EventSender sender(SenderOptionsOf(*config));
-    *status = Emit(*emit_options, sender);
+    ProducerSink sink(*config, true, std::chrono::ceil<std::chrono::milliseconds>(emit_options->flush_timeout));
+    *status = Emit(*emit_options, *sink);
   });
 }
 

@@ -2,78 +2,26 @@
 
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "codecs/civil_time.h"
+#include "exporters/http_fetch/http_fetch.h"
 #include "exporters/warehouse/sqlite_reader.h"
+#include "tools/runledger/ask_fleet.h"
+#include "tools/runledger/ask_instance.h"
+#include "tools/runledger/complaint.h"
 #include "tools/runledger/exit_status.h"
 #include "tools/runledger/text_table.h"
+#include "tools/runledger/trace_page.h"
 #include "tools/runledger/units.h"
 
 namespace runledger::tools {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-int Complain(const std::string& text, int status) {
-  std::fprintf(stderr, "runledger: %s\n", text.c_str());
-  return status;
-}
-
-// The instance's answer as JSON; otherwise what is wrong was said, and *status is the exit status.
-std::optional<Json> Ask(const QuestionOptions& options, const std::string& path, int* status) {
-  const auto reply = HttpGet(options.instance, path);
-  if (!reply.ok()) {
-    *status = Complain(std::string(reply.status().message()), kUnknown);
-    return std::nullopt;
-  }
-  Json json = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
-  if (reply->status == 200 && json.is_object()) return json;
-  const std::string detail =
-      json.is_object() && json.contains("detail") ? json["detail"].get<std::string>() : reply->body.substr(0, 200);
-  *status = Complain(options.instance.url + path + " answered " + std::to_string(reply->status) + ": " + detail,
-                     reply->status == 404   ? kBadNews
-                     : reply->status >= 500 ? kUnknown
-                                            : kWrongUse);
-  return std::nullopt;
-}
-
-std::string Text(const Json& value) {
-  if (value.is_null()) return "-";
-  if (value.is_string()) return Printable(value.get<std::string>());
-  if (value.is_number_float()) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1f", value.get<double>());
-    return text;
-  }
-  return value.dump();
-}
-
-// "2026-01-12T11:30:08Z" without its fraction, short enough for a table.
-std::string Time(const Json& value) {
-  if (!value.is_string()) return "-";
-  std::string text = value.get<std::string>();
-  if (const size_t dot = text.find('.'); dot != std::string::npos) text = text.substr(0, dot) + "Z";
-  if (text.size() == 20) text[10] = ' ', text.pop_back();
-  return text;
-}
 
 std::string Ratio(const Json& value) {
   if (!value.is_number()) return "-";
   char text[32];
   std::snprintf(text, sizeof text, "%.1f%%", value.get<double>() * 100);
   return text;
-}
-
-// How far the answer goes; says so where it matters. kUnknown if the instance is behind.
-int SayAsOf(const Json& answer) {
-  if (answer.value("caught_up", false)) {
-    std::printf("as of %s UTC\n", Time(answer["as_of"]).c_str());
-    return kFine;
-  }
-  std::printf("UNKNOWN: the instance has not caught up with its log; what it knows is as of %s UTC\n",
-              Time(answer["as_of"]).c_str());
-  return kUnknown;
 }
 
 std::string StateOf(const Json& run) {
@@ -94,9 +42,8 @@ void PrintRuns(const Json& runs) {
 
 // The warning of a run that died while "running", in the words that operators know.
 void WarnStale(const Json& run, const Json& as_of) {
-  const auto now = as_of.is_string() ? codecs::ParseRfc3339(as_of.get<std::string>()) : std::nullopt;
-  const auto start =
-      run["started_at"].is_string() ? codecs::ParseRfc3339(run["started_at"].get<std::string>()) : std::nullopt;
+  const auto now = ParseTime(as_of);
+  const auto start = ParseTime(run["started_at"]);
   if (!now || !start) return;
   std::printf(
       "STALE RUNNING DETECTED: %s%s has been 'running' for %s (threshold: %s). Run ID: %s\n", Text(run["job"]).c_str(),
@@ -128,18 +75,20 @@ bool IsStuck(const Json& job) {
 
 int StatusOfAll(const QuestionOptions& options) {
   int status = kFine;
-  const std::optional<Json> answer = Ask(options, "/api/v1/jobs", &status);
+  const std::optional<Json> answer = AskFleet(options.instance.address, "/api/v1/jobs", "jobs", &status);
   if (!answer) return status;
-  const std::optional<Json> stale = Ask(options, "/api/v1/runs?stale=true&limit=10", &status);
+  const std::optional<Json> stale =
+      AskFleet(options.instance.address, "/api/v1/runs?stale=true&limit=10", "runs", &status);
   if (!stale) return status;
   bool bad = false;
   for (const Json& job : (*answer)["jobs"]) bad = bad || IsStuck(job);
-  const bool known = answer->value("caught_up", false);
-  if (options.json) {
+  const bool known = IsKnown(*answer);
+  if (options.instance.json) {
     std::printf("%s\n", answer->dump(2).c_str());
     return !known ? kUnknown : bad ? kBadNews : kFine;
   }
   SayAsOf(*answer);
+  SayProblems(*answer);
   TextTable table({"job", "phase", "running", "stale", "silent", "timed out", "failures", "last success (UTC)", "24h",
                    "7d", "stale job"});
   for (const Json& job : (*answer)["jobs"]) {
@@ -159,15 +108,19 @@ int StatusOfAll(const QuestionOptions& options) {
 
 int StatusOfJob(const QuestionOptions& options) {
   int status = kFine;
-  const std::optional<Json> answer = Ask(options, "/api/v1/jobs/" + UrlEncode(options.job), &status);
+  const std::optional<Json> answer =
+      Ask(options.instance.address, "/api/v1/jobs/" + exporters::UrlEncoded(options.job), &status);
   if (!answer) return status;
+  // Whichever instance has them.
   const std::optional<Json> runs =
-      Ask(options, "/api/v1/runs?job=" + UrlEncode(options.job) + "&limit=" + std::to_string(options.limit), &status);
+      AskFleet(options.instance.address,
+               "/api/v1/runs?job=" + exporters::UrlEncoded(options.job) + "&limit=" + std::to_string(options.limit),
+               "runs", &status);
   if (!runs) return status;
   const Json& job = (*answer)["job"];
   const bool known = answer->value("caught_up", false);
   const bool bad = IsStuck(job);
-  if (options.json) {
+  if (options.instance.json) {
     std::printf("%s\n", answer->dump(2).c_str());
     return !known ? kUnknown : bad ? kBadNews : kFine;
   }
@@ -219,13 +172,13 @@ int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
   exporters::RunQuery query{options.job, options.status, options.date, options.fragment,
                             static_cast<size_t>(options.limit)};
   const auto rows = (*reader)->Runs(query);
-  if (!rows.ok()) return Complain(std::string(rows.status().message()), kFailed);
+  if (!rows.ok()) return Complain(std::string(rows.status().message()), kUnknown);
   Json answer = {{"runs", Json::array()}};
   for (const exporters::RunRow& row : *rows) {
     Json run = RunFromWarehouse(row);
     if (with_events) {
       const auto events = (*reader)->EventsOf(row.job_name, row.run_id, row.attempt);
-      if (!events.ok()) return Complain(std::string(events.status().message()), kFailed);
+      if (!events.ok()) return Complain(std::string(events.status().message()), kUnknown);
       run["history"] = Json::array();
       for (const exporters::EventRow& event : *events) {
         Json columns = Json::object();
@@ -235,7 +188,7 @@ int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
     }
     answer["runs"].push_back(std::move(run));
   }
-  if (options.json) {
+  if (options.instance.json) {
     std::printf("%s\n", answer.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else if (!with_events) {
     PrintRuns(answer["runs"]);
@@ -260,38 +213,32 @@ int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
 // `none`: the status if the answer is known to be empty.
 int PrintRunsAnswer(const QuestionOptions& options, const std::string& path, int none) {
   int status = kFine;
-  const std::optional<Json> answer = Ask(options, path, &status);
+  const std::optional<Json> answer = AskFleet(options.instance.address, path, "runs", &status);
   if (!answer) return status;
-  const int found = (*answer)["runs"].empty() ? none : kFine;
-  if (options.json) {
+  const bool has_graph =
+      answer->contains("graph") && (*answer)["graph"].is_object() && !(*answer)["graph"]["run"].is_null();
+  const bool empty = (*answer)["runs"].empty() && !has_graph;
+  const int found = !IsKnown(*answer) ? kUnknown : empty ? none : kFine;
+  if (options.instance.json) {
     std::printf("%s\n", answer->dump(2).c_str());
-    return answer->value("caught_up", false) ? found : kUnknown;
+    return found;
   }
-  status = SayAsOf(*answer);
-  if (status == kFine) status = found;
-  if ((*answer)["runs"].empty()) {
-    std::printf("no run matches\n");
-  } else {
+  SayAsOf(*answer);
+  if (!(*answer)["runs"].empty()) {
     PrintRuns((*answer)["runs"]);
+  } else {
+    std::printf(has_graph ? "no run of the instance's memory matches\n" : "no run matches\n");
   }
   if (answer->value("more", false)) std::printf("there are more; raise --limit\n");
   WarnOfStale(*answer);
-  return status;
+  if (has_graph) PrintTracePage((*answer)["graph"]);
+  if (answer->contains("graph_problem"))
+    std::printf("the warehouse does not answer, so what is around the run is not known: %s\n",
+                Text((*answer)["graph_problem"]).c_str());
+  return found;
 }
 
 }  // namespace
-
-void AddInstanceFlags(CLI::App* command, QuestionOptions* options) {
-  command->add_option("--url", options->instance.url, "Address of the running instance")
-      ->envname("RUNLEDGER_URL")
-      ->capture_default_str();
-  command->add_option("--ca-file", options->instance.ca_file, "Certificate authority of an https instance");
-  command->add_option("--user", options->instance.user, "Basic authentication: user");
-  command->add_option("--password", options->instance.password, "Basic authentication: password")
-      ->envname("RUNLEDGER_PASSWORD");
-  command->add_option("--token", options->instance.token, "Bearer token")->envname("RUNLEDGER_TOKEN");
-  command->add_flag("--json", options->json, "Print the answer as JSON");
-}
 
 int Status(const QuestionOptions& options) { return options.job.empty() ? StatusOfAll(options) : StatusOfJob(options); }
 
@@ -302,7 +249,7 @@ int Runs(const QuestionOptions& options) {
   if (!options.warehouse.empty()) return RunsFromWarehouse(options, /*with_events=*/false);
   std::string path = "/api/v1/runs?limit=" + std::to_string(options.limit);
   const auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) path += std::string("&") + name + "=" + UrlEncode(value);
+    if (!value.empty()) path += std::string("&") + name + "=" + exporters::UrlEncoded(value);
   };
   add("job", options.job);
   add("status", options.status);
@@ -313,7 +260,7 @@ int Runs(const QuestionOptions& options) {
 
 int Trace(const QuestionOptions& options) {
   if (!options.warehouse.empty()) return RunsFromWarehouse(options, /*with_events=*/true);
-  return PrintRunsAnswer(options, "/api/v1/trace?id=" + UrlEncode(options.fragment), /*none=*/kBadNews);
+  return PrintRunsAnswer(options, "/api/v1/trace?id=" + exporters::UrlEncoded(options.fragment), /*none=*/kBadNews);
 }
 
 }  // namespace runledger::tools

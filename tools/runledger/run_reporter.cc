@@ -149,6 +149,7 @@ const codecs::Event& RunReporter::End(int64_t now_us, const RunOutcome& outcome)
   row.set_duration_seconds(outcome.duration_seconds);
   row.set_completed_at_us(std::max(now_us, last_time_us_));
   SetAttributes(outcome.exit_status);
+  if (outcome.records) row.set_records_processed(*outcome.records);
   if (!outcome.error_type.empty()) {
     JsonObject error;
     error.AddText("error_type", outcome.error_type);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,7 @@ struct RunOutcome {
   std::string error_message;
   int exit_status = 0;  // as a shell would say it
   double duration_seconds = 0;
+  std::optional<int64_t> records;  // that the run processed, where that is known
 };
 
 // Makes the events of one run: running, heartbeats, the end. Each is the whole row, with an id that tells run and

@@ -5,11 +5,13 @@
 #include <memory>
 
 #include "tools/runledger/config.h"
+#include "tools/runledger/config_watch.h"
 
 namespace runledger::tools {
 
-// Runs the pipeline until SIGTERM or SIGINT; a second signal ends it at once. Exit status.
-int Serve(const Config& config, std::shared_ptr<spdlog::logger> logger);
+// Runs the pipeline until SIGTERM or SIGINT; a second signal ends it at once. At SIGHUP, and when its file has changed,
+// the configuration is read again from `source`. Exit status.
+int Serve(const Config& config, ConfigSource source, std::shared_ptr<spdlog::logger> logger);
 
 // Blocks SIGTERM and SIGINT in this and all threads made later, so that WaitForSignal can take them.
 void BlockSignals();

@@ -10,12 +10,12 @@ namespace runledger::tools {
 std::string Printable(const std::string& text);
 
 // A table for people: columns aligned, two blanks apart, a heading line. Cells that look like numbers stand to the
-// right.
+// right. An empty cell is shown as "-": whoever splits a line at its blanks finds as many cells in each.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> heading) : rows_{std::move(heading)} {}
   void Add(std::vector<std::string> row) {
-    for (std::string& cell : row) cell = Printable(cell);
+    for (std::string& cell : row) cell = cell.empty() ? "-" : Printable(cell);
     rows_.push_back(std::move(row));
   }
   std::string ToString() const;

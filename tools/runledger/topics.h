@@ -21,8 +21,9 @@ kafka::Settings ConnectionSettings(const Config& config);
 absl::Status CreateTopics(const Config& config, int32_t partitions, int32_t replication);
 
 // Looks at the topics of the configuration until all of them are there, and says what an operator should know: one
-// that is missing (in the log once, and as a problem until it is there), or whose timestamps are the producers'.
-// `problem`: a subject, and what is wrong with it; empty: it is well. Blocks until `stop` is set or nothing is missing.
+// that is missing, or would lose snapshots (in the log once, and as a problem until it is mended), or whose timestamps
+// are the producers'. `problem`: a subject, and what is wrong with it; empty: it is well. Blocks until `stop` is set or
+// there is no problem.
 void WatchTopics(const Config& config, spdlog::logger* logger,
                  const std::function<void(const std::string&, const std::string&)>& problem,
                  const std::atomic<bool>& stop);

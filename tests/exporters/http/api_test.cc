@@ -105,6 +105,66 @@ ShardFeed Boxscores() {
   return feed.Publish();
 }
 
+// Three partitions of one topic, of which others own those that are not here. Jobs are at home by their first letter.
+class FakeFleet : public ingest::Fleet {
+ public:
+  absl::StatusOr<std::vector<ingest::PartitionOwner>> Owners() override { return owners; }
+  std::optional<size_t> PartitionCount() const override { return 3; }
+  std::optional<std::vector<ingest::TopicPartition>> HomesOf(std::string_view job) const override {
+    if (!homes_known) return std::nullopt;
+    return std::vector<ingest::TopicPartition>{{"t", job.starts_with('a') ? 1 : job.starts_with('z') ? 2 : 0}};
+  }
+
+  absl::StatusOr<std::vector<ingest::PartitionOwner>> owners =
+      std::vector<ingest::PartitionOwner>{{{"t", 0}, "http://here:1"}, {{"t", 1}, "http://other:9464"}, {{"t", 2}, ""}};
+  bool homes_known = true;
+};
+
+TEST_F(ApiTest, AJobOfAnotherInstanceIsNotDeniedButItsOwnerIsNamed) {
+  FakeFleet fleet;
+  directory_.SetFleet(&fleet);
+  Own(&directory_, "t", 0, Boxscores());
+  EXPECT_EQ(GetJson("/api/v1/jobs/quiet")["job"]["name"], "quiet");
+
+  const HttpReply reply = Get("/api/v1/jobs/assists");
+  EXPECT_EQ(reply.status, 421) << reply.body;
+  const json problem = json::parse(reply.body);
+  EXPECT_EQ(problem["owner"], "http://other:9464");
+  EXPECT_EQ(problem["partition"], 1);
+  EXPECT_THAT(std::string(problem["detail"]), HasSubstr("ask there"));
+
+  // Its home is here, so there is none.
+  EXPECT_THAT(GetProblem("/api/v1/jobs/nobody", 404), HasSubstr("no job 'nobody'"));
+  // Nobody has committed for its home yet; or where it is at home cannot be told.
+  EXPECT_THAT(GetProblem("/api/v1/jobs/zone", 503), HasSubstr("unknown"));
+  fleet.homes_known = false;
+  const HttpReply unknown = Get("/api/v1/jobs/nobody");
+  EXPECT_EQ(unknown.status, 503);
+  EXPECT_EQ(json::parse(unknown.body)["owners"].size(), 2u);
+  fleet.owners = absl::UnavailableError("no coordinator");
+  EXPECT_THAT(GetProblem("/api/v1/jobs/nobody", 503), HasSubstr("no coordinator"));
+  EXPECT_THAT(GetProblem("/api/v1/partitions", 503), HasSubstr("no coordinator"));
+  directory_.SetFleet(nullptr);
+}
+
+TEST_F(ApiTest, WhatIsSaidOfAllIsSaidToBeOfAllOnlyWhereItIs) {
+  FakeFleet fleet;
+  directory_.SetFleet(&fleet);
+  Own(&directory_, "t", 0, Boxscores());
+  EXPECT_EQ(GetJson("/api/v1/jobs")["complete"], false);
+  EXPECT_EQ(GetJson("/api/v1/runs")["complete"], false);
+  EXPECT_THAT(GetProblem("/api/v1/runs/unheard-of", 503), HasSubstr("other instances"));
+  const json partitions = GetJson("/api/v1/partitions")["partitions"];
+  ASSERT_EQ(partitions.size(), 3u);
+  EXPECT_EQ(partitions[0]["here"], true);
+  EXPECT_EQ(partitions[1]["owner"], "http://other:9464");
+  EXPECT_EQ(partitions[2]["owner"], nullptr);
+  Own(&directory_, "t", 1, ShardFeed().Publish());
+  Own(&directory_, "t", 2, ShardFeed().Publish());
+  EXPECT_EQ(GetJson("/api/v1/jobs")["complete"], true);
+  directory_.SetFleet(nullptr);
+}
+
 TEST_F(ApiTest, Metrics) {
   Own(&directory_, "t", 0, Boxscores());
   const HttpReply plain = Get("/metrics");
@@ -188,13 +248,21 @@ TEST_F(ApiTest, JobInFull) {
 }
 
 TEST_F(ApiTest, JobsWithoutAnything) {
-  EXPECT_EQ(GetJson("/api/v1/jobs"), json::parse(R"({"as_of": null, "caught_up": false, "jobs": []})"));
+  EXPECT_EQ(GetJson("/api/v1/jobs"),
+            json::parse(R"({"as_of": null, "caught_up": false, "complete": true, "jobs": []})"));
 }
 
 TEST_F(ApiTest, JobsOfHiddenPartitionsAreNotShown) {
   Own(&directory_, "t", 0, Boxscores().Publish(Restoring(1)));
   EXPECT_EQ(GetJson("/api/v1/jobs"),
-            json::parse(R"({"as_of": "2026-01-12T08:00:00Z", "caught_up": false, "jobs": []})"));
+            json::parse(R"({"as_of": "2026-01-12T08:00:00Z", "caught_up": false, "complete": true, "jobs": []})"));
+}
+
+TEST_F(ApiTest, WhatIsWrongStandsBesideTheJobs) {
+  directory_.SetProblem("clock", "set back by 2 h");
+  EXPECT_EQ(GetJson("/api/v1/jobs")["problems"], json::parse(R"([{"subject": "clock", "text": "set back by 2 h"}])"));
+  directory_.SetProblem("clock", "");
+  EXPECT_FALSE(GetJson("/api/v1/jobs").contains("problems"));
 }
 
 TEST_F(ApiTest, NothingIsJudgedWithoutWatermark) {
@@ -208,6 +276,31 @@ TEST_F(ApiTest, NothingIsJudgedWithoutWatermark) {
   for (const char* verdict : {"as_of", "stale", "silent", "timed_out", "job_stale"})
     EXPECT_EQ(job[verdict], nullptr) << verdict;
   EXPECT_EQ(GetJson("/api/v1/jobs/quiet")["as_of"], "2026-01-12T08:00:00Z") << "of the partitions concerned";
+}
+
+TEST_F(ApiTest, AJobThatHasMovedIsJudgedByItsNewHome) {
+  ShardFeed before;
+  before.Run("moved", "a", Status::kFailed, kDay, kDay + kSecond)
+      .Fold({.job = "moved", .run_id = "left", .time_us = kDay})
+      .Watermark(kDay + 72 * kHour);
+  before.shard()->SetMoved([](std::string_view) { return true; });
+  Own(&directory_, "t", 0, before.Publish());
+  json job = GetJson("/api/v1/jobs/moved")["job"];
+  EXPECT_EQ(job["started"], 2);
+  EXPECT_EQ(job["stale"], nullptr) << "another one knows";
+  EXPECT_EQ(job["job_stale"], nullptr);
+
+  Own(&directory_, "t", 3,
+      ShardFeed()
+          .Run("moved", "b", Status::kFailed, kDay + 60 * kHour, kDay + 60 * kHour + kSecond)
+          .Watermark(kDay + 72 * kHour)
+          .Publish());
+  job = GetJson("/api/v1/jobs/moved")["job"];
+  EXPECT_EQ(job["started"], 3);
+  EXPECT_EQ(job["running"], 1);
+  EXPECT_EQ(job["stale"], 0);
+  EXPECT_EQ(job["job_stale"], false);
+  EXPECT_EQ(job["consecutive_failures"], 1) << "of its home";
 }
 
 // A job whose runs go to several partitions: what can be added is, what cannot is not known.

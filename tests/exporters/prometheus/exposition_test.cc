@@ -6,6 +6,7 @@
 #include <atomic>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -143,7 +144,13 @@ TEST(Exposition, InstanceWithoutPartitions) {
 
 TEST(Exposition, JobCostsWhatTheCatalogueSays) {
   Instance instance;
-  ShardFeed feed(FeedPolicy{.max_runtime_us = kHour});
+  ShardFeed feed(FeedPolicy{.max_runtime_us = kHour, .more = [](aggregators::JobPolicy* policy) {
+                              aggregators::ScheduleSettings settings;
+                              settings.text = "daily";
+                              policy->schedule = *aggregators::Schedule::Parse(settings);
+                              policy->long_running_after_us = kHour;
+                              policy->max_concurrent = policy->flapping_changes = 1;
+                            }});
   feed.Run("job", "a", Status::kSuccess, kDay, kDay + kSecond);
   feed.Run("job", "b", Status::kFailed, kDay, kDay + kSecond);
   feed.Fold({.job = "job", .run_id = "c", .time_us = kDay});
@@ -228,6 +235,37 @@ TEST(Exposition, JobKnownFromHistoryOnly) {
   }
   EXPECT_THAT(lines, testing::ElementsAre(
                          "runledger_late_events_total{topic=\"t\",partition=\"0\",processor=\"old\",phase=\"\"} 1"));
+}
+
+// The topic has got more partitions, and a job another home: what adds up stays, nothing is judged in two places.
+TEST(Exposition, OfAJobThatHasMovedOnlyWhatAddsUp) {
+  Instance instance;
+  ShardFeed feed;
+  feed.Run("moved", "a", Status::kFailed, kDay, kDay + kSecond);
+  feed.Fold({.job = "moved", .run_id = "left open", .time_us = kDay});
+  feed.Fold({.job = "stays", .run_id = "open", .time_us = kDay});
+  feed.Watermark(kDay + 72 * kHour).Publish();
+  instance.Own("t", 0, feed);
+  EXPECT_THAT(Samples(instance.Scrape(), "runledger_runs_stale"), testing::SizeIs(2));
+
+  feed.shard()->SetMoved([](std::string_view job) { return job == "moved"; });
+  feed.Watermark(kDay + 96 * kHour).Publish();
+  std::set<std::string> names;
+  for (const std::string& line : Lines(instance.Scrape())) {
+    if (line.find("processor=\"moved\"") != std::string::npos) names.insert(line.substr(0, line.find('{')));
+  }
+  EXPECT_THAT(names, testing::UnorderedElementsAre("runledger_runs_started_total", "runledger_runs_finished_total",
+                                                   "runledger_runs_forgotten_total", "runledger_late_events_total",
+                                                   "runledger_runs_running", "runledger_run_duration_seconds_sum",
+                                                   "runledger_run_duration_seconds_count"));
+  EXPECT_THAT(Samples(instance.Scrape(), "runledger_runs_stale"), testing::ElementsAre(HasSubstr("\"stays\"")));
+  EXPECT_EQ(feed.shard()->Read()->jobs[0].stale, 0U);
+  EXPECT_FALSE(feed.shard()->Read()->jobs[0].job_stale);
+
+  feed.shard()->SetMoved(nullptr);
+  feed.Publish();
+  EXPECT_THAT(Samples(instance.Scrape(), "runledger_runs_stale"), testing::SizeIs(2));
+  EXPECT_EQ(feed.shard()->Read()->jobs[0].stale, 1U);
 }
 
 TEST(Exposition, ForgottenJobsLeaveNoSeries) {

@@ -40,7 +40,13 @@ TEST(MetricCatalogue, HoldsTheInstancesOwnMetrics) {
   own.warehouse_retries.Add({});
   own.warehouse_circuit_open.Add({});
   own.warehouse_append_duration.Add({}, prometheus::Histogram::BucketBoundaries{1});
+  own.clock_unknown.Add({});
   own.state_lost.Add({});
+  own.spool_events.Add({});
+  own.spool_bytes.Add({});
+  own.spool_sent.Add({});
+  own.config_reload_successful.Add({});
+  own.config_reload_time.Add({});
   own.ready.Add({});
   own.build_info.Add({});
   std::map<std::string, prometheus::MetricFamily> registered;

@@ -172,7 +172,7 @@ TEST(OpenMetricsParser, WithData) {
   uint64_t samples = 0;
   for (size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) samples += text[at] != '#' ? 1 : 0;
   ExpectOpenMetrics(
-      text, "42 " + std::to_string(samples) + " ['bad', 'bad', 'ok', 'ok', 'r \"1\"\\\\\\n', 'r \"1\"\\\\\\n']\n");
+      text, "43 " + std::to_string(samples) + " ['bad', 'bad', 'ok', 'ok', 'r \"1\"\\\\\\n', 'r \"1\"\\\\\\n']\n");
 }
 
 }  // namespace

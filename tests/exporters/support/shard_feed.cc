@@ -7,8 +7,6 @@
 
 namespace runledger::exporters {
 
-namespace {
-
 std::shared_ptr<const aggregators::JobPolicies> PoliciesOf(const std::vector<FeedPolicy>& policies) {
   aggregators::JobPolicy defaults;
   std::vector<aggregators::JobPolicyRule> rules;
@@ -20,6 +18,7 @@ std::shared_ptr<const aggregators::JobPolicies> PoliciesOf(const std::vector<Fee
     policy.display_name = from.display_name;
     policy.phase = from.phase;
     policy.priority = from.priority;
+    if (from.more) from.more(&policy);
     if (from.pattern.empty()) {
       defaults = policy;
     } else {
@@ -28,8 +27,6 @@ std::shared_ptr<const aggregators::JobPolicies> PoliciesOf(const std::vector<Fee
   }
   return std::make_shared<aggregators::JobPolicies>(defaults, rules);
 }
-
-}  // namespace
 
 ShardFeed::ShardFeed(const std::vector<FeedPolicy>& policies, const aggregators::ShardOptions& options)
     : shard_(std::make_shared<aggregators::Shard>(options, PoliciesOf(policies))) {}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,7 +43,10 @@ struct FeedPolicy {
   std::string display_name = {};
   std::string phase = {};
   std::string priority = {};
+  std::function<void(aggregators::JobPolicy*)> more = {};  // what else is to be set
 };
+
+std::shared_ptr<const aggregators::JobPolicies> PoliciesOf(const std::vector<FeedPolicy>& policies);
 
 // A shard that is fed with events as they come over the wire: encoded, decoded, folded.
 class ShardFeed {

@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <optional>
+#include <utility>
+
 #include "exporters/warehouse/warehouse_testing.h"
 
 namespace runledger::exporters {
@@ -30,6 +34,23 @@ TEST_F(ExpiryTest, RowsGoWhenTheirDayIsOldEnough) {
   EXPECT_EQ(Query("SELECT run_id FROM events"), (std::vector<SqlRow>{{"tuesday"}}));
   EXPECT_EQ(Query("SELECT run_id FROM processor_run_history"), (std::vector<SqlRow>{{"tuesday"}}));
   EXPECT_EQ(QueryOne("SELECT COUNT(*) FROM positions"), "2") << "positions stay";
+}
+
+TEST_F(ExpiryTest, NotBeforeTheTimeIsKnown) {
+  std::atomic<bool> known = false;
+  SqliteOptions options = Expiring(2);
+  options.expiry_now_us = [&]() -> std::optional<int64_t> {
+    if (!known) return std::nullopt;
+    return kStart + 10 * kDay;
+  };
+  const auto sink = NewSink(std::move(options));
+  Write(sink.get(), {RunEvent("j", "r", v1::SUCCESS)});
+  now_us_ = kStart + 100 * kDay;
+  sink->WaitIdle();
+  EXPECT_EQ(QueryOne("SELECT COUNT(*) FROM events"), "1");
+  known = true;
+  sink->WaitIdle();
+  EXPECT_EQ(QueryOne("SELECT COUNT(*) FROM events"), "0");
 }
 
 TEST_F(ExpiryTest, NeverIfSwitchedOff) {

@@ -76,6 +76,24 @@ TEST_F(SchemaTest, AMissingNullableColumnIsAdded) {
   EXPECT_EQ(QueryOne("SELECT type FROM pragma_table_info('events') WHERE name = 'explained_by'"), "TEXT");
 }
 
+// Made anew, it would hide that history is gone.
+TEST_F(SchemaTest, ATableThatWasDroppedIsToldAndNotMadeAnew) {
+  SqliteSink sink(Options(), &recorder_, nullptr);
+  ASSERT_TRUE(sink.Start().ok());
+  ASSERT_TRUE(OpenPartition(&sink, 1, {"t", 0}).status.ok());
+  ASSERT_EQ(SubmitBatch(&sink, 1, BatchOf({"t", 0}, {0, 0}, {RunEvent("j", "r", v1::RUNNING)})).kind,
+            ingest::SubmitResult::Kind::kDone);
+  for (const codecs::View& view : codecs::Views()) Execute("DROP VIEW " + Quoted(view.name));
+  Execute("DROP TABLE events");
+  const ingest::SubmitResult result =
+      SubmitBatch(&sink, 1, BatchOf({"t", 0}, {1, 0}, {RunEvent("j", "r", v1::SUCCESS)}));
+  EXPECT_EQ(result.kind, ingest::SubmitResult::Kind::kStopped);
+  EXPECT_EQ(QueryOne("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'events'"), "0");
+  const absl::Status status = Upgrade(path_);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_NE(status.message().find("table events is missing"), std::string::npos) << status;
+}
+
 struct DriftCase {
   const char* name;
   const char* from;  // in CREATE TABLE events

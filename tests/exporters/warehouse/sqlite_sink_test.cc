@@ -31,6 +31,7 @@ CommitMetadata OfLog(int64_t epoch, const std::string& cluster_id, uint32_t rule
 TEST_F(SinkTest, RowsHeadsAndPositionAreWritten) {
   const auto sink = NewSink();
   const SinkOpened opened = OpenPartition(sink.get(), 1, kPartition, {100, 2}, OfLog(4, "c", 77));
+  EXPECT_FALSE(opened.knew_partition);
   ASSERT_TRUE(opened.status.ok()) << opened.status;
   EXPECT_EQ(opened.position, (Position{100, 2}));
   EXPECT_EQ(opened.rows_to_skip, 0);
@@ -143,8 +144,9 @@ TEST_F(SinkTest, OpenAnswersWithTheStoredPosition) {
               Kind::kDone);
   }
   const auto sink = NewSink();
-  EXPECT_EQ(OpenPartition(sink.get(), 2, kPartition, {10, 0}).position, (Position{11, 0}))
-      << "rows are ahead of the commit";
+  const SinkOpened known = OpenPartition(sink.get(), 2, kPartition, {10, 0});
+  EXPECT_EQ(known.position, (Position{11, 0})) << "rows are ahead of the commit";
+  EXPECT_TRUE(known.knew_partition);
   EXPECT_EQ(OpenPartition(sink.get(), 3, kPartition, {99, 0}).position, (Position{11, 0}))
       << "rows are behind the commit";
   EXPECT_EQ(OpenPartition(sink.get(), 4, {"runledger.events", 4}, {7, 1}).position, (Position{7, 1})) << "unknown";
@@ -157,7 +159,9 @@ TEST_F(SinkTest, ANewLogStartsWhereItWasAccepted) {
 
   const SinkOpened older = OpenPartition(sink.get(), 3, kPartition, {600, 0}, OfLog(1, ""));
   EXPECT_TRUE(absl::IsFailedPrecondition(older.status)) << older.status;
-  EXPECT_NE(older.status.message().find("runledger log accept"), std::string::npos);
+  EXPECT_NE(older.status.message().find("runledger log accept --topic runledger.events --partition "),
+            std::string::npos);
+  EXPECT_NE(older.status.message().find("`--from 3`"), std::string::npos) << "where its rows end: " << older.status;
   const SinkOpened other = OpenPartition(sink.get(), 4, kPartition, {3, 0}, OfLog(2, "c"));
   EXPECT_TRUE(absl::IsFailedPrecondition(other.status)) << other.status;
   // Neither took the partition away from its owner.

@@ -58,6 +58,8 @@ class Member : public kafka::Consumer::Listener {
   const absl::Status& assign_status() const { return assign_status_; }
   int revocations() const { return revocations_; }
   bool lost() const { return lost_; }
+  // Answers to commits that were sent through consumer(), by their tags.
+  const std::map<uint64_t, absl::Status>& commit_answers() const { return commits_; }
 
  private:
   void OnAssigned(const std::vector<kafka::TopicPartition>& partitions) override;
