@@ -1,6 +1,8 @@
 #include "exporters/warehouse/sqlite_database.h"
 
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 
@@ -130,6 +132,16 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const Options& options)
 absl::Status Database::Execute(const std::string& sql) {
   const int code = sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr);
   return code == SQLITE_OK ? absl::OkStatus() : Failed(code, sql);
+}
+
+absl::Status Database::ExecuteInTurn(const std::string& sql) {
+  constexpr std::chrono::milliseconds kPause{5};
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.busy_timeout_ms);
+  while (true) {
+    absl::Status status = Execute(sql);
+    if (status.ok() || last_error_ != SQLITE_BUSY || std::chrono::steady_clock::now() >= deadline) return status;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 absl::StatusOr<Statement> Database::Prepare(const std::string& sql) {

@@ -79,6 +79,9 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   absl::Status Execute(const std::string& sql);
+  // As Execute, for a statement at which SQLite does not wait for other processes by itself: `PRAGMA journal_mode`
+  // gives up at once where two change it at the same moment. Asked again until the busy timeout is over.
+  absl::Status ExecuteInTurn(const std::string& sql);
   // `sql` is one statement, and stays prepared for as long as the Statement lives.
   absl::StatusOr<Statement> Prepare(const std::string& sql);
   // The first column of the only row.

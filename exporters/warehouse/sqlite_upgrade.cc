@@ -203,7 +203,7 @@ absl::Status BringUpToDate(Database* database) {
         !status.ok())
       return status;
   }
-  if (absl::Status status = database->Execute("PRAGMA journal_mode = WAL"); !status.ok()) return status;
+  if (absl::Status status = database->ExecuteInTurn("PRAGMA journal_mode = WAL"); !status.ok()) return status;
   if (script.empty()) return absl::OkStatus();
   if (absl::Status status = database->Execute("BEGIN IMMEDIATE"); !status.ok()) return status;
   absl::Status status = CarryOut(database);

@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <barrier>
+#include <chrono>
 #include <set>
+#include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "codecs/events_table.h"
 #include "exporters/warehouse/sqlite_database.h"
 #include "exporters/warehouse/sqlite_upgrade.h"
@@ -50,6 +54,45 @@ TEST_F(SchemaTest, TheScriptMakesTheSameSchema) {
   path_ += ".upgraded";
   ASSERT_TRUE(Upgrade(path_).ok());
   EXPECT_EQ(Query(kWholeSchema), from_script);
+}
+
+// A fleet that is started with a new file: nobody is turned away because another one is making it.
+TEST_F(SchemaTest, ManyMakeANewFileAtOnce) {
+  constexpr int kRounds = 10;
+  constexpr int kInstances = 4;
+  const std::string first = path_;
+  for (int round = 0; round < kRounds; ++round) {
+    path_ = absl::StrCat(first, ".", round);
+    std::barrier together(kInstances);
+    std::vector<absl::Status> made(kInstances);
+    std::vector<std::thread> instances;
+    for (int i = 0; i < kInstances; ++i) {
+      instances.emplace_back([&, i] {
+        together.arrive_and_wait();
+        made[i] = Upgrade(path_);
+      });
+    }
+    for (std::thread& instance : instances) instance.join();
+    for (const absl::Status& status : made) ASSERT_TRUE(status.ok()) << "round " << round << ": " << status;
+    ASSERT_EQ(QueryOne("PRAGMA journal_mode"), "wal");
+    ASSERT_EQ(QueryOne("PRAGMA auto_vacuum"), "2");
+  }
+}
+
+// SQLite does not wait by itself where a file is to change its journal while another connection writes to it.
+TEST_F(SchemaTest, TheJournalIsChangedOnceAnotherOneHasWritten) {
+  Execute(SqliteScript());  // all is there, in the journal mode that SQLite begins with
+  ASSERT_EQ(QueryOne("PRAGMA journal_mode"), "delete");
+  absl::StatusOr<std::unique_ptr<Database>> other = Database::Open({.path = path_});
+  ASSERT_TRUE(other.ok() && (*other)->Execute("BEGIN IMMEDIATE").ok());
+  std::thread ends([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // the later, the surer Upgrade has come to it
+    EXPECT_TRUE((*other)->Execute("COMMIT").ok());
+  });
+  const absl::Status made = Upgrade(path_);
+  ends.join();
+  EXPECT_TRUE(made.ok()) << made;
+  EXPECT_EQ(QueryOne("PRAGMA journal_mode"), "wal");
 }
 
 TEST_F(SchemaTest, AFileThatIsUpToDateIsNotTouched) {
