@@ -52,6 +52,17 @@ void CheckDates(const JobPolicy& policy, const JobFacts* facts, const Knowledge&
   failed.insert(failed.end(), gaps.unexpected_failures.begin(), gaps.unexpected_failures.end());
   std::sort(failed.begin(), failed.end());
   if (!failed.empty()) check->issues.push_back({Level::kError, "failed", absl::StrCat("failed: ", DatesText(failed))});
+  // Runs that name no date show on none, and their failure shall not go unseen.
+  if (facts != nullptr && facts->days.empty()) {
+    const int64_t failure_us = facts->block.last_failure_us;
+    const bool looked_at =
+        failure_us >= SpanOfDate(policy, check->first).start_us && failure_us < SpanOfDate(policy, check->last).end_us;
+    if (looked_at && failure_us > facts->block.last_success_us) {
+      check->issues.push_back(
+          {Level::kError, "failed",
+           absl::StrCat("the last run failed, at ", codecs::FormatRfc3339(failure_us), ", without a data date")});
+    }
+  }
   // The scheduler itself, most likely: dates were expected and have passed, and nobody said a word.
   const bool silent =
       facts == nullptr || (facts->days.empty() && facts->last_log_us < SpanOfDate(policy, check->first).start_us);

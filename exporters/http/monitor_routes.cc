@@ -6,9 +6,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "codecs/civil_time.h"
 #include "exporters/http/elsewhere.h"
 #include "exporters/http/json_answer.h"
@@ -27,13 +30,11 @@ using aggregators::kNever;
 constexpr int kMostDays = 366;
 constexpr size_t kMostJobs = 1000;  // named in one request
 
+// "a, b," as a and b.
 std::vector<std::string> SplitList(std::string_view text) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(','), text.size());
-    if (end > 0) parts.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
+  std::vector<std::string> parts = absl::StrSplit(std::string(text), ',');
+  for (std::string& part : parts) absl::StripAsciiWhitespace(&part);
+  std::erase(parts, "");
   return parts;
 }
 
@@ -55,7 +56,11 @@ absl::StatusOr<FactsQuery> ParseQuery(const Request& request, const MonitorSourc
     query.days_before = number - 1;
   }
   if (const auto jobs = request.Query(jobs_name)) {
-    for (const std::string& name : SplitList(*jobs)) query.jobs.push_back(sources.policies->NameOf(name));
+    for (const std::string& part : SplitList(*jobs)) {
+      std::string name = sources.policies->NameOf(part);
+      const bool twice = std::find(query.jobs.begin(), query.jobs.end(), name) != query.jobs.end();
+      if (!twice) query.jobs.push_back(std::move(name));
+    }
     if (query.jobs.empty())
       return absl::InvalidArgumentError(absl::StrCat(std::string(jobs_name), " names no job; write a,b"));
     if (query.jobs.size() > kMostJobs)

@@ -61,6 +61,31 @@ TEST(CheckJob, AFailureIsAnIssueWithoutAScheduleToo) {
   EXPECT_EQ(check.level, Level::kError);
 }
 
+// A job that has no dates is judged by its last run.
+TEST(CheckJob, AFailureWithoutADataDateIsAnIssueUntilASuccess) {
+  FactsMaker facts;
+  facts.EndedWithoutDate(Status::kSuccess, kNow - 2 * kHourUs).EndedWithoutDate(Status::kFailed, kNow - kHourUs);
+  const JobCheck check = Check({}, facts);
+  EXPECT_THAT(KindsOf(check), ElementsAre("failed"));
+  EXPECT_EQ(check.level, Level::kError);
+  EXPECT_FALSE(check.healthy());
+  EXPECT_EQ(check.issues.front().text, "the last run failed, at 2026-01-13T11:00:00Z, without a data date");
+  EXPECT_TRUE(Check({}, facts.EndedWithoutDate(Status::kSuccess, kNow - 1)).healthy());
+}
+
+TEST(CheckJob, AFailureWithoutADataDateBelongsToTheDaysItHappenedIn) {
+  FactsMaker maker;
+  maker.EndedWithoutDate(Status::kFailed, At("2026-01-12T23:59:59Z"));
+  const JobFacts facts = maker.Make();
+  const auto issues = [&](const char* first, const char* last) {
+    return KindsOf(CheckJob({}, "job", &facts, Date(first), Date(last), KnownUpTo(kNow)));
+  };
+  EXPECT_THAT(issues("2026-01-12", "2026-01-13"), ElementsAre("failed"));
+  EXPECT_THAT(issues("2026-01-06", "2026-01-12"), ElementsAre("failed"));
+  EXPECT_THAT(issues("2026-01-13", "2026-01-13"), IsEmpty());
+  EXPECT_THAT(issues("2026-01-05", "2026-01-11"), IsEmpty());
+}
+
 // No document says whether "stale when days since the last success > 2" or ">= 2": ours is strictly greater, to the
 // microsecond, and configurable.
 TEST(Trap20, StaleIsStrictlyLongerThanTheThreshold) {

@@ -79,6 +79,14 @@ class FactsMaker {
     facts_.open.push_back({run_id, 0, Date(date), since_us, stale});
     return *this;
   }
+  // Ended without naming a date.
+  FactsMaker& EndedWithoutDate(codecs::Status status, int64_t time_us) {
+    facts_.block.live = true;
+    int64_t& last = status == codecs::Status::kSuccess ? facts_.block.last_success_us : facts_.block.last_failure_us;
+    last = std::max(last, time_us);
+    facts_.first_event_us = std::min(facts_.first_event_us, time_us);
+    return *this;
+  }
   FactsMaker& LastAttemptAt(int64_t start_us) {
     facts_.last_attempt_start_us = start_us;
     return *this;

@@ -156,6 +156,8 @@ TEST_F(MonitorRoutesTest, CheckKnowsJobsThatWereNeverSeen) {
   const json one = GetJson("/api/v1/check", {{"lookback_days", "1"}, {"processors", "nightly"}});
   EXPECT_EQ(one["status"], "healthy");
   EXPECT_EQ(one["level"], "INFO");
+  EXPECT_EQ(GetJson("/api/v1/check", {{"processors", " nightly, nightly,"}})["jobs"].size(), 1);
+  EXPECT_EQ(Get("/api/v1/check", {{"processors", " , "}}).status, 400);
   EXPECT_EQ(Get("/api/v1/check", {{"processors", "nightly,nobody"}}).status, 400);
   EXPECT_EQ(Get("/api/v1/check", {{"processors", "nightly,off"}}).status, 400) << "disabled: nothing is kept of it";
   EXPECT_EQ(Get("/api/v1/check", {{"lookback_days", "0"}}).status, 400);
