@@ -173,7 +173,9 @@ struct Consumer::Impl {
   // A broker serves one request of a connection after the other. While it holds a member's JoinGroup back, until all
   // others have joined too, a commit waits behind it, and comes with the generation that is over by then: refused, and
   // librdkafka 2.0.2 takes that for the loss of all partitions. So commits wait here instead. Set on librdkafka's
-  // threads, read by the polling thread; it orders nothing else.
+  // threads, read by the polling thread; it orders nothing else. A commit that was handed over before this was set, and
+  // that librdkafka's main thread takes up after it has made the request, still comes too late; nothing tells of the
+  // request before it is sent.
   std::atomic<bool> joining{false};
   std::vector<HeldCommit> held;  // polling thread
 
