@@ -163,6 +163,9 @@ struct Consumer::Impl {
   LogCallback log;
   rd_kafka_t* rk = nullptr;
   QueuePtr commits;  // answers to commits
+  // Of the strategies that are set; they are all eager or all cooperative. librdkafka is not asked: the answer is a
+  // null pointer where the group has been left already, as it may be when Close() has partitions revoked.
+  bool eager = false;
   bool subscribed = false;
   bool ever_assigned = false;
   int session_timeout_ms = 0;
@@ -238,8 +241,6 @@ struct Consumer::Impl {
     }
   }
 
-  bool eager() const { return std::strcmp(rd_kafka_rebalance_protocol(rk), "EAGER") == 0; }
-
   static void OnRebalance(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
                           void* opaque) noexcept {
     auto* impl = static_cast<Impl*>(opaque);
@@ -255,7 +256,7 @@ struct Consumer::Impl {
     }
     if (error != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
       impl->listener->OnError(ToStatus(error, "rebalance"));
-      if (impl->eager()) rd_kafka_assign(rk, nullptr);
+      if (impl->eager) rd_kafka_assign(rk, nullptr);
       return;
     }
     impl->listener->OnRevoked(FromList(*list), rd_kafka_assignment_lost(rk) != 0);
@@ -266,7 +267,7 @@ struct Consumer::Impl {
   }
   // The group waits for an answer to a rebalance, whoever gives it.
   void AnswerForListener(rd_kafka_resp_err_t error, const rd_kafka_topic_partition_list_t* list) {
-    if (eager()) {
+    if (eager) {
       rd_kafka_assign(rk, nullptr);
     } else if (error == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
       TakeError(rd_kafka_incremental_unassign(rk, list), "closing").IgnoreError();  // it is going away in any case
@@ -304,6 +305,7 @@ absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& setti
   auto impl = std::make_unique<Impl>();
   impl->listener = listener;
   impl->log = std::move(log);
+  impl->eager = all["partition.assignment.strategy"].find("cooperative") == std::string::npos;
   impl->session_timeout_ms = std::atoi(all["session.timeout.ms"].c_str());  // MakeConf has taken it as a number
   rd_kafka_conf_set_opaque(conf->get(), impl.get());
   rd_kafka_conf_set_rebalance_cb(conf->get(), &Impl::OnRebalance);
@@ -363,7 +365,7 @@ void Consumer::Poll(int timeout_ms) {
   rd_kafka_message_destroy(message);
 }
 
-bool Consumer::eager() const { return impl_->eager(); }
+bool Consumer::eager() const { return impl_->eager; }
 
 absl::Status Consumer::Assign(const std::vector<PartitionOffset>& starts) {
   PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(starts.size())));
@@ -372,22 +374,24 @@ absl::Status Consumer::Assign(const std::vector<PartitionOffset>& starts) {
         start.offset;
     impl_->assigned.insert(start.partition);
   }
-  if (!impl_->eager()) return TakeError(rd_kafka_incremental_assign(impl_->rk, list.get()), "assigning");
+  if (!impl_->eager) return TakeError(rd_kafka_incremental_assign(impl_->rk, list.get()), "assigning");
   return ToStatus(rd_kafka_assign(impl_->rk, list.get()), "assigning");
 }
 
 absl::Status Consumer::Unassign(const std::vector<TopicPartition>& partitions) {
   for (const TopicPartition& partition : partitions) impl_->assigned.erase(partition);
   impl_->DropHeldCommits(partitions);
-  if (!impl_->eager())
-    return TakeError(rd_kafka_incremental_unassign(impl_->rk, ToList(partitions).get()), "unassigning");
-  return ToStatus(rd_kafka_assign(impl_->rk, nullptr), "unassigning");
+  const absl::Status status =
+      impl_->eager ? ToStatus(rd_kafka_assign(impl_->rk, nullptr), "unassigning")
+                   : TakeError(rd_kafka_incremental_unassign(impl_->rk, ToList(partitions).get()), "unassigning");
+  // While it closes, the group may have been left before the listener was asked: then nothing is left to be given back.
+  return impl_->closed ? absl::OkStatus() : status;
 }
 
 absl::Status Consumer::Restart(const PartitionOffset& start) {
   // Not a seek: after an offset out of range librdkafka 2.0.2 takes one, answers that all is well, and reads nothing.
   const std::string what = "restarting " + ToString(start.partition);
-  if (impl_->eager())
+  if (impl_->eager)
     return absl::FailedPreconditionError(what + ": needs partition.assignment.strategy cooperative-sticky");
   const PartitionListPtr list = ToList({start.partition}, start.offset);
   absl::Status given_up = TakeError(rd_kafka_incremental_unassign(impl_->rk, list.get()), what);
