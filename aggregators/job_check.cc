@@ -93,6 +93,16 @@ void CheckRuns(const JobPolicy& policy, const JobFacts& facts, JobCheck* check) 
   warn(block.flapping > 0, "flapping", "changes between success and failure again and again");
 }
 
+// Of dates that are over before what is known begins, or are not kept; empty: they are not. Where dates are expected,
+// each is unknown by itself; without them nothing else would say so.
+std::string WhyNothingIsKnown(const JobPolicy& policy, const JobFacts& facts, int32_t last, const Knowledge& known) {
+  const Absence absence = JudgeAbsence(policy, last, known);
+  const bool before_log = absence == Absence::kBeforeLog && SpanOfDate(policy, last).end_us <= known.began_us;
+  if (!before_log && absence != Absence::kNotKept) return {};
+  const DayVerdict day = JudgeDay(policy, facts, last, known);
+  return day.status == DayStatus::kUnknown ? day.reason : std::string();
+}
+
 }  // namespace
 
 std::string_view LevelName(Level level) {
@@ -148,7 +158,15 @@ JobCheck CheckJob(const JobPolicy& policy, std::string_view name, const JobFacts
     return check;
   }
   static const JobFacts kNone;
-  check.gaps = FindGaps(policy, facts == nullptr ? kNone : *facts, first, last, known);
+  const JobFacts& what_is_known = facts == nullptr ? kNone : *facts;
+  check.gaps = FindGaps(policy, what_is_known, first, last, known);
+  if (check.gaps.expected.empty()) {
+    if (std::string why = WhyNothingIsKnown(policy, what_is_known, last, known); !why.empty()) {
+      check.known = false;
+      check.why_unknown = std::move(why);
+      return check;
+    }
+  }
   CheckStaleness(policy, facts, known, &check);
   CheckDates(policy, facts, known, &check);
   if (facts != nullptr) CheckRuns(policy, *facts, &check);

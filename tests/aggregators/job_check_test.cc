@@ -86,6 +86,24 @@ TEST(CheckJob, AFailureWithoutADataDateBelongsToTheDaysItHappenedIn) {
   EXPECT_THAT(issues("2026-01-05", "2026-01-11"), IsEmpty());
 }
 
+// Without a schedule no date is unknown by itself: the job is.
+TEST(CheckJob, DatesOfWhichNothingIsKnownAreNoGoodNewsWithoutAScheduleEither) {
+  FactsMaker maker;
+  maker.EndedWithoutDate(Status::kSuccess, kNow - kHourUs);
+  const JobFacts facts = maker.Make();
+  Knowledge known = KnownUpTo(kNow);
+  const auto check = [&](const char* first, const char* last) {
+    return CheckJob({}, "job", &facts, Date(first), Date(last), known);
+  };
+  EXPECT_TRUE(check("2026-01-06", "2026-01-12").healthy());
+  EXPECT_FALSE(check("2025-10-01", "2025-10-07").known) << "more than state.days before the log";
+  EXPECT_THAT(check("2025-10-01", "2025-10-07").why_unknown, ::testing::HasSubstr("state.days"));
+  known.began_us = At("2026-01-13T06:00:00Z");
+  EXPECT_FALSE(check("2026-01-06", "2026-01-12").known);
+  EXPECT_THAT(check("2026-01-06", "2026-01-12").why_unknown, ::testing::HasSubstr("begins at 2026-01-13T06:00:00Z"));
+  EXPECT_TRUE(check("2026-01-07", "2026-01-13").healthy()) << "the day on which the log begins, which is today";
+}
+
 // No document says whether "stale when days since the last success > 2" or ">= 2": ours is strictly greater, to the
 // microsecond, and configurable.
 TEST(Trap20, StaleIsStrictlyLongerThanTheThreshold) {
