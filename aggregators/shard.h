@@ -159,6 +159,7 @@ class Shard {
   // Expected runs that are to be made from schedules and written to the log; at most so many days.
   std::vector<ExpectedDay> DaysToMake(size_t limit);
   std::vector<ExpectedInfo> FindExpected(const ScheduleQuery& query) const;
+  std::vector<DayToCome> FindDaysToCome(const ScheduleQuery& query) const;
   // `subject`: of its expected runs; empty: of all.
   KnownSince KnownSinceOf(std::string_view subject) const;
   std::vector<WorkflowInfo> FindWorkflows(const WorkflowQuery& query) const;

@@ -93,6 +93,10 @@ std::vector<ExpectedInfo> Shard::FindExpected(const ScheduleQuery& query) const 
   return expected;
 }
 
+std::vector<DayToCome> Shard::FindDaysToCome(const ScheduleQuery& query) const {
+  return workflows_.DaysToCome(query, watermark_us_);
+}
+
 KnownSince Shard::KnownSinceOf(std::string_view subject) const {
   return {began_us_, whole_log_, workflows_.KeptFrom(subject)};
 }

@@ -51,6 +51,16 @@ struct ExpectedDay {
 // An EventBatch, compressed with zstd. All of them or none: one message is one record of the log.
 std::string EncodeExpectedDay(const ExpectedDay& day);
 
+// Expected runs of a day that are yet to be made from the workflow's schedule: nothing stands in the log of them, and
+// by then the schedule may be another one.
+struct DayToCome {
+  std::string workflow;
+  int32_t day = 0;
+  int64_t made_at_us = 0;
+  int64_t first_due_us = 0;
+  size_t runs = 0;
+};
+
 // At most so many expected runs are of one day: one a minute of 25 hours.
 inline constexpr int64_t kMostTicksOfDay = 25 * 60;
 

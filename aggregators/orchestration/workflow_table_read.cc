@@ -119,6 +119,22 @@ std::vector<ExpectedInfo> WorkflowTable::Schedule(const ScheduleQuery& query, in
   return answer;
 }
 
+std::vector<DayToCome> WorkflowTable::DaysToCome(const ScheduleQuery& query, int64_t watermark_us) const {
+  std::vector<DayToCome> answer;
+  if (watermark_us == kNoTime) return answer;
+  for (const auto& track : tracks_) {
+    if (track == nullptr || !track->configured || !track->at_home() || !track->policy().plan) continue;
+    if (!query.subject.empty() && track->name() != query.subject) continue;
+    const int32_t today = LocalDay(watermark_us, track->policy().plan->schedule().zone());
+    if (std::optional<DayToCome> day = track->ToCome(query.date.value_or(today), watermark_us))
+      answer.push_back(*std::move(day));
+  }
+  std::sort(answer.begin(), answer.end(), [](const DayToCome& a, const DayToCome& b) {
+    return std::tie(a.made_at_us, a.workflow) < std::tie(b.made_at_us, b.workflow);
+  });
+  return answer;
+}
+
 std::vector<WorkflowInfo> WorkflowTable::Workflows(const WorkflowQuery& query, int64_t watermark_us) const {
   std::vector<WorkflowInfo> answer;
   const auto others = [this](std::string_view name) { return FindTrack(name); };

@@ -100,6 +100,15 @@ bool WorkflowTrack::AddExpected(Expectation expected) {
   return true;
 }
 
+std::optional<DayToCome> WorkflowTrack::ToCome(int32_t day, int64_t watermark_us) const {
+  const DayPlan& plan = *policy_->plan;
+  if (plan.MadeAt(day) <= watermark_us || (made_.day != MadeDay::kNone && made_.day >= day)) return std::nullopt;
+  const std::vector<int64_t> ticks = plan.TicksOf(day);
+  // Where somebody else has spoken for the day, none are made.
+  if (ticks.empty() || FindOfDay(day, ticks.front(), /*made=*/false) != nullptr) return std::nullopt;
+  return DayToCome{name(), day, plan.MadeAt(day), ticks.front(), ticks.size()};
+}
+
 std::optional<ExpectedDay> WorkflowTrack::DayToMake(int64_t watermark_us) {
   if (watermark_us < day_due_us_) return std::nullopt;
   const DayPlan& plan = *policy_->plan;

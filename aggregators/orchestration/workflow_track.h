@@ -119,7 +119,9 @@ class WorkflowTrack {
   // The runs of the earliest day that is to be made at this time: what is expected from the policy and not in the log.
   // REQUIRES: the policy has a plan.
   std::optional<ExpectedDay> DayToMake(int64_t watermark_us);
-  // There is none before this time.
+  // The runs of that day, if they are yet to be made. REQUIRES: the policy has a plan.
+  std::optional<DayToCome> ToCome(int32_t day, int64_t watermark_us) const;
+  // DayToMake() has none before this time.
   int64_t day_due_us() const { return day_due_us_; }
   void AddDecision(Decision decision);
   // False: no verdict changes by it.

@@ -59,12 +59,13 @@ absl::StatusOr<ScheduleAnswer> AskForSchedule(const ingest::PartitionDirectory& 
                                               std::chrono::milliseconds timeout) {
   struct FromShard {
     std::vector<ExpectedInfo> expected;
+    std::vector<aggregators::DayToCome> to_come;
     aggregators::KnownSince since;
   };
   auto asked = AskShards<FromShard>(
       directory,
       [query](const Shard& shard) {
-        return FromShard{shard.FindExpected(query), shard.KnownSinceOf(query.subject)};
+        return FromShard{shard.FindExpected(query), shard.FindDaysToCome(query), shard.KnownSinceOf(query.subject)};
       },
       timeout);
   if (!asked.ok()) return asked.status();
@@ -81,6 +82,7 @@ absl::StatusOr<ScheduleAnswer> AskForSchedule(const ingest::PartitionDirectory& 
     any = true;
     for (ExpectedInfo& info : one.answer.expected)
       answer.runs.push_back({one.partition, std::move(info), one.caught_up});
+    for (aggregators::DayToCome& day : one.answer.to_come) answer.to_be_made.push_back(std::move(day));
   }
   std::sort(answer.runs.begin(), answer.runs.end(), [](const ExpectedAnswer& a, const ExpectedAnswer& b) {
     return std::tie(a.info.due_us, a.info.subject, a.partition) < std::tie(b.info.due_us, b.info.subject, b.partition);
@@ -118,6 +120,14 @@ absl::StatusOr<CleanupAnswer> AskForCleanup(const ingest::PartitionDirectory& di
       answer.cleanup = std::move(one.answer);
   }
   return answer;
+}
+
+Json ToBeMadeJson(const aggregators::DayToCome& day) {
+  return {{"workflow", day.workflow},
+          {"date", codecs::FormatDate(day.day)},
+          {"made_at", TimeJson(day.made_at_us)},
+          {"first_expected_at", TimeJson(day.first_due_us)},
+          {"runs", day.runs}};
 }
 
 Json ExpectedJson(const ExpectedAnswer& answer) {

@@ -24,6 +24,7 @@ struct ExpectedAnswer {
 struct ScheduleAnswer {
   AsOf as_of;
   std::vector<ExpectedAnswer> runs;  // by time, then by subject
+  std::vector<aggregators::DayToCome> to_be_made;
   // Log time since when all partitions know what is expected; kNever: of one of them nothing was read yet.
   int64_t known_from_us = aggregators::kNever;
 };
@@ -51,6 +52,7 @@ struct CleanupAnswer {
 absl::StatusOr<CleanupAnswer> AskForCleanup(const ingest::PartitionDirectory& directory,
                                             std::chrono::milliseconds timeout);
 
+Json ToBeMadeJson(const aggregators::DayToCome& day);
 Json ExpectedJson(const ExpectedAnswer& answer);
 Json WorkflowJson(const WorkflowAnswer& answer);
 Json CleanupJson(const aggregators::CleanupInfo& cleanup);

@@ -39,6 +39,8 @@ Response Schedule(const Request& request, const OrchestrationSources& sources) {
   json["date"] = query.date ? Json(codecs::FormatDate(*query.date)) : Json();  // null: today in each one's own zone
   // Of days before it, that nothing stands here says nothing.
   json["known_from"] = answer->known_from_us == aggregators::kNever ? Json() : TimeJson(answer->known_from_us);
+  json["to_be_made"] = Json::array();
+  for (const aggregators::DayToCome& day : answer->to_be_made) json["to_be_made"].push_back(ToBeMadeJson(day));
   json["expected_runs"] = Json::array();
   for (const ExpectedAnswer& run : answer->runs) json["expected_runs"].push_back(ExpectedJson(run));
   return JsonResponse(json);

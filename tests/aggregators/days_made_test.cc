@@ -425,5 +425,44 @@ RC_GTEST_PROP(DaysMade, NoneIsLostAndNoneIsDoubled, ()) {
   for (const int32_t day : owner->Make(now)) RC_ASSERT(day > newest);
 }
 
+// Before they are made they are told apart; made, or spoken for by somebody else, they are not.
+TEST(DaysToCome, UntilTheyAreMade) {
+  PlanFeed feed("daily at 09:00");
+  feed.Make(kDayStart + 4 * kHourUs);  // up to the day before: this one is made at five
+  const ScheduleQuery today = {.date = {}, .subject = "", .time_zone = "UTC"};
+  const std::vector<DayToCome> to_come = feed.shard->FindDaysToCome(today);
+  ASSERT_THAT(to_come, SizeIs(1));
+  EXPECT_EQ(to_come[0].workflow, "w");
+  EXPECT_EQ(to_come[0].day, kDate);
+  EXPECT_EQ(to_come[0].made_at_us, kDayStart + 5 * kHourUs);
+  EXPECT_EQ(to_come[0].first_due_us, kDayStart + 9 * kHourUs);
+  EXPECT_EQ(to_come[0].runs, 1u);
+  EXPECT_THAT(feed.Times(), IsEmpty());
+  EXPECT_THAT(feed.shard->FindDaysToCome({.date = kDate + 1, .subject = "w", .time_zone = ""}), SizeIs(1));
+  EXPECT_THAT(feed.shard->FindDaysToCome({.date = kDate - 1, .subject = "w", .time_zone = ""}), IsEmpty()) << "made";
+  EXPECT_THAT(feed.shard->FindDaysToCome({.date = kDate, .subject = "other", .time_zone = ""}), IsEmpty());
+
+  EXPECT_THAT(feed.Make(kDayStart + 5 * kHourUs), ElementsAre(kDate));
+  EXPECT_THAT(feed.shard->FindDaysToCome(today), IsEmpty());
+  EXPECT_THAT(feed.Times(), ElementsAre("09:00"));
+}
+
+TEST(DaysToCome, NoneWhereSomebodyElseHasSpoken) {
+  PlanFeed feed("daily at 09:00");
+  feed.Make(kDayStart + 4 * kHourUs);
+  feed.Fold(ExpectedEvent("w", At(10, 0)));
+  EXPECT_THAT(feed.shard->FindDaysToCome({}), IsEmpty());
+}
+
+TEST(DaysToCome, NoneOnADayWithoutRunsOrAtAnotherHome) {
+  PlanFeed sundays("0 9 * * 0");
+  sundays.Make(kDayStart + 4 * kHourUs);
+  EXPECT_THAT(sundays.shard->FindDaysToCome({}), IsEmpty()) << "a Monday";
+  PlanFeed elsewhere("daily at 09:00");
+  elsewhere.Make(kDayStart + 4 * kHourUs);
+  elsewhere.shard->SetWorkflowHome([](std::string_view) { return false; }, /*configured=*/true);
+  EXPECT_THAT(elsewhere.shard->FindDaysToCome({}), IsEmpty());
+}
+
 }  // namespace
 }  // namespace runledger::aggregators

@@ -70,6 +70,16 @@ class DaysMade(played.Played):
         self.decide(at("08 07:02:00"), "nightly", "RUN")  # before anybody has said that it is expected
         self.pass_to(at("08 08:59:59"))
         self.assertEqual(self.expected("08"), {}, "five o'clock, summer time, is 09:00")
+        self.assertEqual(
+            [(day["workflow"], day["date"], day["made_at"], day["first_expected_at"], day["runs"])
+             for day in self.instance.api("/api/v1/schedule")["to_be_made"]],
+            [("hourly", "2026-03-08", "2026-03-08T09:00:00Z", "2026-03-08T05:05:00Z", 23),
+             ("nightly", "2026-03-08", "2026-03-08T09:00:00Z", "2026-03-08T07:00:00Z", 1)])
+        status, said = self.ask("schedule")
+        self.assertEqual(status, 3, "whether the first ones have run is not said yet\n" + said)
+        self.assertIn("nightly at 2026-03-08 09:00:00 UTC: 1 expected run of 2026-03-08, from 2026-03-08 07:00:00 UTC on", said)
+        status, said = self.ask("schedule", "--date", "2026-03-06")
+        self.assertNotIn("to be made", said)
 
         # Killed at the very moment: what it wrote may be in the log, or not.
         self.send_time(at("08 09:00:00"))

@@ -58,9 +58,10 @@ void PutTogether(const Json& more, const char* list, Json* all) {
   if (more.contains("known_from") && !(*all)["known_from"].is_null() &&
       (more["known_from"].is_null() || ParseTime(more["known_from"]) > ParseTime((*all)["known_from"])))
     (*all)["known_from"] = more["known_from"];
-  if (more.contains("problems")) {
-    if (!all->contains("problems")) (*all)["problems"] = Json::array();
-    for (const Json& problem : more["problems"]) (*all)["problems"].push_back(problem);
+  for (const char* each : {"problems", "to_be_made"}) {
+    if (!more.contains(each)) continue;
+    if (!all->contains(each)) (*all)[each] = Json::array();
+    for (const Json& one : more[each]) (*all)[each].push_back(one);
   }
 }
 

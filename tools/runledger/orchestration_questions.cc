@@ -80,6 +80,12 @@ std::string WhyNothing(const Json& schedule, const Options& options) {
   return {};
 }
 
+// Of which nothing can be overdue yet, unless the first of them is due before it is made.
+bool IsDueAlready(const Json& day, const Json& as_of) {
+  const auto now = ParseTime(as_of), due = ParseTime(day["first_expected_at"]);
+  return !now || !due || *due <= *now;
+}
+
 int Schedule(const Options& options) {
   int status = kFine;
   const std::optional<Json> answer =
@@ -93,6 +99,8 @@ int Schedule(const Options& options) {
   }
   const std::string why = (*answer)["expected_runs"].empty() ? WhyNothing(*answer, options) : "";
   known = known && why.empty();
+  const Json to_be_made = answer->value("to_be_made", Json::array());
+  for (const Json& day : to_be_made) known = known && !IsDueAlready(day, answer->value("as_of", Json()));
   if (options.instance.json) {
     std::printf("%s\n", answer->dump(2).c_str());
     return Verdict(bad, known);
@@ -109,10 +117,15 @@ int Schedule(const Options& options) {
   }
   if (!why.empty()) {
     std::printf("UNKNOWN: %s\n", why.c_str());
-  } else if (table.empty() && known) {
-    std::printf("nothing is expected on that day\n");
-  } else {
+  } else if (!table.empty() || (!known && to_be_made.empty())) {
     std::fputs(table.ToString().c_str(), stdout);
+  } else if (to_be_made.empty()) {
+    std::printf("nothing is expected on that day\n");
+  }
+  for (const Json& day : to_be_made) {
+    std::printf("to be made from the schedule of %s at %s UTC: %s expected run%s of %s, from %s UTC on\n",
+                Text(day["workflow"]).c_str(), Time(day["made_at"]).c_str(), Text(day["runs"]).c_str(),
+                day["runs"] == 1 ? "" : "s", Text(day["date"]).c_str(), Time(day["first_expected_at"]).c_str());
   }
   return Verdict(bad, known);
 }

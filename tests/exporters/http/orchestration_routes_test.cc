@@ -105,6 +105,7 @@ TEST_F(OrchestrationRoutesTest, ExpectedVersusActualOfADay) {
   EXPECT_EQ(answer["known_from"].get<std::string>().substr(0, 10), "2026-01-12") << "what was before is not known";
   EXPECT_TRUE(GetJson("/api/v1/schedule", {{"date", "2026-01-13"}})["expected_runs"].empty());
   EXPECT_TRUE(GetJson("/api/v1/schedule", {{"workflow", "other"}})["expected_runs"].empty());
+  EXPECT_EQ(answer["to_be_made"], json::array()) << "nobody makes any";
 }
 
 // Another partition that has read nothing may hold what is expected of any day.
