@@ -282,7 +282,10 @@ std::string CreateTableSql(const SqliteTable& table) {
 }
 
 std::string SqliteScript() {
-  std::string script;
+  // The first two hold for an empty file alone, and stay with it.
+  std::string script = "PRAGMA page_size = 8192;\nPRAGMA auto_vacuum = INCREMENTAL;\n";
+  absl::StrAppend(&script, "PRAGMA application_id = ", kSqliteApplicationId, ";\nPRAGMA user_version = ", kSqliteLayout,
+                  ";\n");
   for (const SqliteTable& table : SqliteTables()) absl::StrAppend(&script, CreateTableSql(table), ";\n");
   for (const SqliteObject& index : SqliteIndexes()) absl::StrAppend(&script, index.sql, ";\n");
   for (const SqliteObject& view : SqliteViews()) absl::StrAppend(&script, view.sql, ";\n");

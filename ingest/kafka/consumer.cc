@@ -287,18 +287,23 @@ struct Consumer::Impl {
 
 Consumer::Consumer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& settings, Listener* listener,
-                                                           LogCallback log) {
-  Settings all;
-  for (const auto& [name, value] : kDefaults) all[name] = value;
-  for (const auto& [name, value] : settings) all[name] = value;
+absl::Status Consumer::CheckSettings(const Settings& settings) {
   for (const auto& [name, value] : kFixed) {
     if (const auto given = settings.find(name); given != settings.end() && given->second != value) {
       return absl::InvalidArgumentError("log.librdkafka." + given->first +
                                         " cannot be set: positions are runledger's own, it is always " + value);
     }
-    all[name] = value;
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& settings, Listener* listener,
+                                                           LogCallback log) {
+  Settings all;
+  for (const auto& [name, value] : kDefaults) all[name] = value;
+  for (const auto& [name, value] : settings) all[name] = value;
+  if (absl::Status status = CheckSettings(settings); !status.ok()) return status;
+  for (const auto& [name, value] : kFixed) all[name] = value;
   absl::StatusOr<ConfPtr> conf = MakeConf(all);
   if (!conf.ok()) return conf.status();
 

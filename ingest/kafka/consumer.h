@@ -95,6 +95,8 @@ class Consumer {
   static absl::StatusOr<std::unique_ptr<Consumer>> Create(const Settings& settings, Listener* listener,
                                                           LogCallback log);
   // Backs up Close, without a word to the listener. Queues must be gone before.
+  // InvalidArgument: one of the settings is always the same.
+  static absl::Status CheckSettings(const Settings& settings);
   ~Consumer();
 
   absl::Status Subscribe(const std::vector<std::string>& topics);

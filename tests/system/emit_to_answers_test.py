@@ -38,6 +38,10 @@ class EmitToAnswers(harness.SystemTest):
         self.assertEqual(nobody.returncode, 1, "no such run is bad news: " + nobody.stdout)
         self.assertIn("hourly_1", runledger("runs", "hourly", "--url", instance.url).stdout)
         self.assertIn("nightly_1", runledger("runs", "nightly", "--warehouse", self.directory / "history.db").stdout)
+        for wrong in (("--status", "bogus"), ("--date", "2026-99-99")):
+            refused = runledger("runs", *wrong, "--warehouse", self.directory / "history.db", check=False)
+            self.assertEqual(refused.returncode, 2, "a word that nobody knows is no good news")
+        self.assertEqual(runledger("bogus", check=False).returncode, 2)
         self.assertIn("hourly", runledger("status", "--url", instance.url).stdout)
         # Its configuration says where it is; here the port is any, so that has to be said.
         asked = runledger("status", "--config", instance.config_path, check=False)

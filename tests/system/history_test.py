@@ -61,6 +61,13 @@ class Commands:
                 self.assertEqual(status, 2)
                 self.assertIn(text, err)
 
+    def test_an_answer_that_is_cut_short_is_none(self):
+        for arguments in (["query", "--list"], ["schema", "print"], ["config", "reference"]):
+            with self.subTest(arguments=arguments), open("/dev/full", "w", encoding="utf-8") as full:
+                done = subprocess.run([RUNLEDGER, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertIn("standard output could not be written", done.stderr)
+
     def test_help_says_what_the_exit_status_means(self):
         for command in (["query"], ["export"], ["schema", "print"], ["schema", "diff"], ["schema", "apply"], ["status"]):
             with self.subTest(command=command):

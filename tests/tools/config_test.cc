@@ -291,6 +291,25 @@ TEST(Config, ValuesThatCannotWorkAreFoundBeforeAnythingRuns) {
   EXPECT_THAT(ErrorOf("jobs:\n  '': {}\n"), HasSubstr("a name is empty"));
 }
 
+TEST(Config, WhatServeWouldRefuseIsFoundBefore) {
+  EXPECT_THAT(ErrorOf("log: { librdkafka: { enable.auto.commit: \"true\" } }"),
+              HasSubstr("log.librdkafka.enable.auto.commit cannot be set"));
+  EXPECT_THAT(ErrorOf("log: { brokers: \",,\" }"), HasSubstr("names no broker"));
+  EXPECT_THAT(ErrorOf("log: { brokers: \"a:9092,localhost:99999\" }"),
+              HasSubstr("\"localhost:99999\" is not host:port"));
+  EXPECT_THAT(ErrorOf("log: { brokers: \"a:\" }"), HasSubstr("is not host:port"));
+  EXPECT_TRUE(LoadConfig("log: { brokers: \"a,b:1,[::1],[::1]:9092\" }", "f", {}).ok());
+  EXPECT_THAT(ErrorOf("workers: 3\n---\nworkers: 4\n"), HasSubstr("has 2 documents"));
+  EXPECT_TRUE(LoadConfig("---\nworkers: 3\n", "f", {}).ok());
+}
+
+// An empty secret is a secret that was not found, and must not open what it was to close.
+TEST(Config, AnEmptySecretIsNoSecret) {
+  EXPECT_THAT(ErrorOf("http: { auth: { token: \"\" } }"), HasSubstr("http.auth.token is set and empty"));
+  const auto variable = LoadConfig("", "f", {{"RUNLEDGER_HTTP_AUTH_TOKEN", ""}});
+  EXPECT_THAT(std::string(variable.status().message()), HasSubstr("http.auth.token is set and empty"));
+}
+
 TEST(Config, SnapshotsGoToOnePlace) {
   const auto load = [](const std::string& text, const Environment& environment = {}) {
     return LoadConfig(text, "f.yaml", environment);

@@ -207,6 +207,20 @@ TEST_F(EmitTest, LinesAreSentOneByOne) {
   EXPECT_NE(sink_.events[0].event_id(), sink_.events[1].event_id());
 }
 
+TEST_F(EmitTest, AFileOfHistory) {
+  EmitOptions options;
+  options.backfill = true;
+  EXPECT_EQ(
+      Lines(Line(1) + R"({"backfill": false, "run": {"job_name": "j", "run_id": "2", "status": "failed"}})", options)
+          .status,
+      0);
+  ASSERT_EQ(sink_.events.size(), 2u);
+  for (const v1::Event& event : sink_.events) EXPECT_TRUE(event.backfill()) << event.run().run_id();
+  sink_.events.clear();
+  EXPECT_EQ(Lines(Line(1)).status, 0);
+  EXPECT_FALSE(sink_.events.at(0).backfill());
+}
+
 TEST_F(EmitTest, ALineWithoutATimeHappensNow) {
   const int64_t before =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())

@@ -1,11 +1,15 @@
 #include "tools/runledger/partition_export.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
+#include <vector>
 
 namespace runledger::tools {
 namespace {
@@ -96,6 +100,56 @@ TEST_F(PartitionExport, AFailureLeavesWhatWasThere) {
   const auto rows = ExportPartition(&history, 20'465, {.path = path_, .zstd = false});
   EXPECT_EQ(rows.status().message(), "the warehouse went away");
   EXPECT_EQ(Read(path_), "the export of yesterday");
+  EXPECT_EQ(Files(), 1u);
+}
+
+// What is there and no file stays what it is: its reader gets the rows.
+TEST_F(PartitionExport, IntoAPipe) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  std::string text;
+  std::thread reader([&] { text = Read(path_); });
+  FakeHistory history(1'000);
+  EXPECT_EQ(ExportPartition(&history, 20'465, {.path = path_, .zstd = false}).value_or(-1), 1'000);
+  reader.join();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1'000);
+  EXPECT_TRUE(std::filesystem::is_fifo(path_));
+  EXPECT_EQ(Files(), 1u);
+}
+
+TEST_F(PartitionExport, ALinkStaysOneAndPermissionsStay) {
+  std::ofstream(path_) << "yesterday's";
+  std::filesystem::permissions(path_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  const std::string link = directory_ + "/latest.json";
+  std::filesystem::create_symlink("day.json", link);
+  FakeHistory history(3);
+  EXPECT_EQ(ExportPartition(&history, 20'465, {.path = link, .zstd = false}).value_or(-1), 3);
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  const std::string text = Read(path_);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+  EXPECT_EQ(std::filesystem::status(path_).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  std::filesystem::remove(path_);
+  EXPECT_TRUE(absl::IsInvalidArgument(ExportPartition(&history, 20'465, {.path = link, .zstd = false}).status()));
+}
+
+// Each is whole: which of them stays is nobody's business.
+TEST_F(PartitionExport, TwoAtOnceToOneName) {
+  std::vector<std::thread> exports;
+  for (const bool zstd : {true, false}) {
+    exports.emplace_back([this, zstd] {
+      FakeHistory history(2'000);
+      EXPECT_EQ(ExportPartition(&history, 20'465, {.path = path_, .zstd = zstd}).value_or(-1), 2'000);
+    });
+  }
+  for (std::thread& one : exports) one.join();
+  std::string text = Read(path_);
+  if (text.substr(0, 4) == "\x28\xb5\x2f\xfd") {
+    std::string inflated(4 << 20, '\0');
+    const size_t size = ZSTD_decompress(inflated.data(), inflated.size(), text.data(), text.size());
+    ASSERT_FALSE(ZSTD_isError(size)) << ZSTD_getErrorName(size);
+    text = inflated.substr(0, size);
+  }
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2'000);
   EXPECT_EQ(Files(), 1u);
 }
 

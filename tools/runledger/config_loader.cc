@@ -15,6 +15,7 @@
 #include "codecs/utf8.h"
 #include "codecs/views.h"
 #include "exporters/http/listen_socket.h"
+#include "ingest/kafka/consumer.h"
 #include "ingest/kafka/types.h"
 #include "tools/runledger/job_settings.h"
 #include "tools/runledger/units.h"
@@ -129,6 +130,9 @@ class Loader {
         for (const std::string& choice : choices) all += (all.empty() ? "" : ", ") + choice;
         return Problem(where, key.path + ": '" + text + "' is not one of " + all);
       }
+      // As when the place that a secret comes from is empty: nobody means "none" by that.
+      if (target->secret && text.empty())
+        return Problem(where, key.path + " is set and empty; leave it out where none is wanted");
       *target->value = text;
     } else if (const auto* duration = std::get_if<DurationKey>(&key.target)) {
       const auto us = ParseDuration(text);
@@ -377,10 +381,28 @@ class Loader {
       Problem(file_, "spool.dir \"" + config.spool_dir +
                          "\" is no absolute path: commands are started anywhere, and must find it again");
     if (config.tls_cert.empty() != config.tls_key.empty()) Problem(file_, "http.tls needs both cert and key");
+    CheckBrokers(config.brokers);
+    if (const absl::Status status = kafka::Consumer::CheckSettings(config.librdkafka); !status.ok())
+      Problem(file_, std::string(status.message()));
     if (config.auth_user.empty() != config.auth_password.empty())
       Problem(file_, "http.auth needs both user and password");
     if (config.expiry_us % (int64_t{86'400} * 1'000'000) != 0)
       Problem(file_, "warehouse.expiry takes whole days, e.g. 90d");
+  }
+
+  // host or host:port, separated by commas.
+  void CheckBrokers(const std::string& brokers) {
+    const std::vector<std::string> all = Split(brokers);
+    if (all.empty()) Problem(file_, "log.brokers \"" + brokers + "\" names no broker, e.g. localhost:9092");
+    for (const std::string& broker : all) {
+      const size_t colon = broker.rfind(':');
+      if (colon == broker.npos || broker.ends_with(']')) continue;  // without a port; [::1]
+      const std::string port = broker.substr(colon + 1);
+      int number = 0;
+      const auto [at, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+      if (error != std::errc() || at != port.data() + port.size() || number < 1 || number > 65'535)
+        Problem(file_, "log.brokers: \"" + broker + "\" is not host:port with a port from 1 to 65535");
+    }
   }
 
   static std::string_view HostOf(std::string_view url) {
@@ -507,7 +529,11 @@ absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& fi
   YAML::Node root;
   if (!codecs::IsUtf8(text)) return absl::InvalidArgumentError(file_name + ": the file is not UTF-8");
   try {
-    root = YAML::Load(text);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1)
+      return absl::InvalidArgumentError(file_name + ": has " + std::to_string(documents.size()) +
+                                        " documents (lines of ---); the configuration is one");
+    if (!documents.empty()) root = documents.front();
   } catch (const YAML::Exception& e) {
     return absl::InvalidArgumentError(file_name + ":" + std::to_string(e.mark.line + 1) + ": not YAML: " + e.msg);
   }

@@ -120,13 +120,20 @@ absl::Status Story::Prepare() {
 
   directory_ = options_.directory;
   if (directory_.empty()) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "runledger-demo-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr)
-      return absl::InternalError("no directory can be made in " + std::filesystem::temp_directory_path().string());
+    std::error_code error;
+    const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
+    std::string pattern = (parent / "runledger-demo-XXXXXX").string();
+    if (error || mkdtemp(pattern.data()) == nullptr)
+      return absl::InternalError(
+          "no directory can be made for temporary files (TMPDIR, or /tmp); --directory names one");
     directory_ = pattern;
     own_directory_ = true;
   }
-  std::filesystem::create_directories(directory_);
+  std::error_code error;
+  std::filesystem::create_directories(directory_, error);
+  if (error || !std::filesystem::is_directory(directory_, error))
+    return absl::InvalidArgumentError("--directory " + directory_.string() + ": no directory can be made there" +
+                                      (error ? ": " + error.message() : ""));
 
   auto broker = kafka::EmbeddedBroker::Start();
   if (!broker.ok()) return broker.status();
@@ -424,7 +431,9 @@ void AddDemo(CLI::App* app, int* status) {
       "demo", "Play an incident in compressed time: broker, warehouse and instance in this process");
   command->add_flag("--keep", options->keep, "Stay up at the end, until Ctrl-C, and keep the files");
   command->add_option("--directory", options->directory, "Where the warehouse goes; without it a temporary directory");
-  command->add_option("--listen", options->listen, "Address of the HTTP server; a free port if this one is taken")
+  command
+      ->add_option("--listen", options->listen,
+                   "Address of the HTTP server; without this flag a free port where the usual one is taken")
       ->capture_default_str();
   command->callback([=] {
     BlockSignals();

@@ -32,7 +32,8 @@ void Say(const std::string& text) { std::fprintf(stderr, "runledger: emit: %s\n"
 // Turns JSON into an event, or says why it is none.
 class Reader {
  public:
-  explicit Reader(const codecs::Limits& limits) : limits_(limits), decoder_(limits) {}
+  // `backfill`: every event is history, also where it does not say so.
+  Reader(const codecs::Limits& limits, bool backfill) : limits_(limits), backfill_(backfill), decoder_(limits) {}
 
   // False: error() says why. True: error() is empty, or names the column that cannot hold its value.
   bool Read(std::string_view json) {
@@ -50,6 +51,7 @@ class Reader {
     const int64_t now_us = WallUs();
     codecs::WireWriter(&stamped).Int64(v1::Event::kEventTimeUsFieldNumber, now_us);
     wire_.insert(0, stamped);
+    if (backfill_) codecs::WireWriter(&wire_).Int64(v1::Event::kBackfillFieldNumber, 1);
     if (!decoder_.Decode(wire_, now_us, &event_, &rejection)) {
       error_ = rejection.text;
       return false;
@@ -64,6 +66,7 @@ class Reader {
 
  private:
   const codecs::Limits limits_;
+  const bool backfill_;
   const codecs::EventDecoder decoder_;
   const codecs::RowEncoder encoder_{codecs::SecretNames()};
   std::string wire_;
@@ -74,7 +77,8 @@ class Reader {
 // One run of Emit.
 class Session {
  public:
-  Session(const EmitOptions& options, EventSink* sink) : options_(options), sink_(sink), reader_(options.limits) {}
+  Session(const EmitOptions& options, EventSink* sink)
+      : options_(options), sink_(sink), reader_(options.limits, options.backfill) {}
 
   int FromFlags();
   int FromInput();

@@ -92,9 +92,8 @@ void AddEmitOptions(CLI::App* app, EmitOptions* options) {
   AddPairsFlag(app, "--attribute", "Anything else to be known of the run, into `attributes`; may be repeated",
                &options->attributes);
   AddAliases(app, std::begin(kEventFlags), std::end(kEventFlags), &options->event);
-  app->add_flag_function(
-      "--backfill", [options](int64_t) { options->event.emplace_back("backfill", "true"); },
-      "The run is history: it makes rows, and counts nowhere else");
+  app->add_flag("--backfill", options->backfill,
+                "The run, or every line, is history: it makes rows, and counts nowhere else");
   AddDurationFlag(app, "--flush-timeout", "How long to wait for the log", &options->flush_timeout);
   app->add_flag("--json", options->json, "Print as JSON what became of the events");
 }
@@ -139,13 +138,7 @@ absl::StatusOr<FlagEvent> EventOfFlags(const EmitOptions& options, int64_t now_u
 
   JsonObject event;
   if (Find(options.event, "event_time") == nullptr) event.Add("event_time_us", std::to_string(now_us));
-  for (const auto& [name, value] : options.event) {
-    if (name == "backfill") {
-      event.Add(name, value);
-    } else {
-      event.AddText(name, value);
-    }
-  }
+  for (const auto& [name, value] : options.event) event.AddText(name, value);
   event.Add("run", run.Text());
   result.json = event.Text();
   return result;

@@ -13,11 +13,12 @@ namespace runledger::tools {
 // `runledger emit`: one event of a run from flags if there is any such flag, else many from standard input.
 struct EmitOptions {
   // The event, as texts by the names of its JSON; a flag is one of these.
-  TextPairs event;   // event_id, event_time, sequence, backfill
+  TextPairs event;   // event_id, event_time, sequence
   TextPairs fields;  // of the run: any column that a run has, e.g. {"status", "success"}
   TextPairs opts;
   TextPairs attributes;
 
+  bool backfill = false;  // of the event, or of every line
   int input = 0;          // descriptor of standard input
   codecs::Limits limits;  // message_bytes: of a line; json_depth; future_us
   bool json = false;      // say at the end on standard output what became of the events

@@ -3,8 +3,10 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <fstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "codecs/table_page.h"
@@ -114,6 +116,10 @@ void AddConfig(CLI::App* app, int* status) {
       if (loaded.warehouse_kind == "bigquery") {
         if (const absl::Status files = CheckBigQueryFiles(loaded); !files.ok()) return Complain(files);
       }
+      for (const auto& [key, path] : {std::pair("http.tls.cert", loaded.tls_cert), {"http.tls.key", loaded.tls_key}}) {
+        if (!path.empty() && !std::ifstream(path))
+          return Complain(std::string(key) + ": " + path + " cannot be read", kWrongUse);
+      }
       std::printf("the configuration is fine: %zu topic(s), warehouse %s, %zu entries of jobs\n", loaded.topics.size(),
                   loaded.warehouse_kind.c_str(), loaded.policies.rules().size());
       return kFine;
@@ -182,6 +188,9 @@ int Main(int argc, char** argv) {
   AddLog(&app, &status);
   AddConfig(&app, &status);
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("runledger %s\n", kVersion); });
+  const auto is_named = [&](const CLI::App* command) { return argc > 1 && command->check_name(argv[1]); };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_named).empty())
+    return Complain("there is no command '" + std::string(argv[1]) + "'; `runledger --help` lists them", kWrongUse);
   try {
     app.parse(std::vector<std::string>(line.ours.rbegin(), line.ours.rend()));  // CLI11 takes them last first
   } catch (const CLI::ParseError& e) {
@@ -194,4 +203,10 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace runledger::tools
 
-int main(int argc, char** argv) { return runledger::tools::Main(argc, argv); }
+int main(int argc, char** argv) {
+  const int status = runledger::tools::Main(argc, argv);
+  // An answer that was cut short is none. What `exec` ends with is its command's.
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && !(argc > 1 && std::string_view(argv[1]) == "exec"))
+    return runledger::tools::Complain("standard output could not be written to the end", runledger::tools::kUnknown);
+  return status;
+}

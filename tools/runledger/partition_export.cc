@@ -1,12 +1,15 @@
 #include "tools/runledger/partition_export.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -86,6 +89,40 @@ absl::StatusOr<int64_t> WriteRows(exporters::History* history, int32_t day, Outp
   return rows;
 }
 
+// To a file that has no name yet: it gets its own once it is whole and on disk.
+absl::StatusOr<int64_t> WriteNewFile(exporters::History* history, int32_t day, const std::string& path, mode_t mode,
+                                     bool zstd) {
+  std::string unfinished = path + ".unfinished-XXXXXX";  // its own: another export may be writing the same
+  const int fd = mkostemp(unfinished.data(), O_CLOEXEC);
+  std::FILE* const file = fd < 0 ? nullptr : fdopen(fd, "w");
+  if (file == nullptr)
+    return absl::InvalidArgumentError("--output: " + std::string(Failed(unfinished, "opening").message()));
+  Output output(file, unfinished, zstd);
+  absl::StatusOr<int64_t> rows = WriteRows(history, day, &output);
+  if (rows.ok() && (fchmod(fd, mode) != 0 || fsync(fd) != 0)) rows = Failed(unfinished, "writing it to disk");
+  if (std::fclose(file) != 0 && rows.ok()) rows = Failed(unfinished, "closing");
+  if (rows.ok() && std::rename(unfinished.c_str(), path.c_str()) != 0) rows = Failed(path, "renaming");
+  if (!rows.ok()) unlink(unfinished.c_str());
+  return rows;
+}
+
+// To what is there and no file: a pipe, a terminal, a device. It cannot be replaced and has no end.
+absl::StatusOr<int64_t> WriteInto(exporters::History* history, int32_t day, const std::string& path, bool zstd) {
+  std::FILE* const file = std::fopen(path.c_str(), "we");
+  if (file == nullptr) return absl::InvalidArgumentError("--output: " + std::string(Failed(path, "opening").message()));
+  Output output(file, path, zstd);
+  absl::StatusOr<int64_t> rows = WriteRows(history, day, &output);
+  if (std::fclose(file) != 0 && rows.ok()) rows = Failed(path, "closing");
+  return rows;
+}
+
+// The permissions of a file that is made anew.
+mode_t UsualMode() {
+  const mode_t mask = umask(0);
+  umask(mask);
+  return 0666 & ~mask;
+}
+
 }  // namespace
 
 absl::StatusOr<int64_t> ExportPartition(exporters::History* history, int32_t day, const ExportOptions& options) {
@@ -93,18 +130,18 @@ absl::StatusOr<int64_t> ExportPartition(exporters::History* history, int32_t day
     Output output(stdout, "standard output", options.zstd);
     return WriteRows(history, day, &output);
   }
-  const std::string unfinished = options.path + ".unfinished";
-  const int fd = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  std::FILE* const file = fd < 0 ? nullptr : fdopen(fd, "w");
-  if (file == nullptr)
-    return absl::InvalidArgumentError("--output: " + std::string(Failed(unfinished, "opening").message()));
-  Output output(file, unfinished, options.zstd);
-  absl::StatusOr<int64_t> rows = WriteRows(history, day, &output);
-  if (rows.ok() && fsync(fd) != 0) rows = Failed(unfinished, "writing it to disk");
-  if (std::fclose(file) != 0 && rows.ok()) rows = Failed(unfinished, "closing");
-  if (rows.ok() && std::rename(unfinished.c_str(), options.path.c_str()) != 0) rows = Failed(options.path, "renaming");
-  if (!rows.ok()) unlink(unfinished.c_str());
-  return rows;
+  struct stat there {};
+  if (stat(options.path.c_str(), &there) != 0) {
+    if (lstat(options.path.c_str(), &there) == 0)
+      return absl::InvalidArgumentError("--output: " + options.path + ": a link to a file that is not there");
+    return WriteNewFile(history, day, options.path, UsualMode(), options.zstd);
+  }
+  if (S_ISDIR(there.st_mode)) return absl::InvalidArgumentError("--output: " + options.path + ": is a directory");
+  if (!S_ISREG(there.st_mode)) return WriteInto(history, day, options.path, options.zstd);
+  std::error_code error;
+  const std::string file = std::filesystem::canonical(options.path, error).string();  // not the link: what it names
+  if (error) return absl::InvalidArgumentError("--output: " + options.path + ": " + error.message());
+  return WriteNewFile(history, day, file, there.st_mode & 07777, options.zstd);
 }
 
 }  // namespace runledger::tools

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "codecs/civil_time.h"
+#include "codecs/status.h"
 #include "exporters/http_fetch/http_fetch.h"
 #include "exporters/warehouse/sqlite_reader.h"
 #include "tools/runledger/ask_fleet.h"
@@ -167,10 +168,21 @@ Json RunFromWarehouse(const exporters::RunRow& row) {
 }
 
 int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
+  std::string status;
+  if (!options.status.empty()) {
+    const std::optional<codecs::Status> word = codecs::StatusFromWord(options.status);
+    if (!word) {
+      return Complain("--status '" + options.status +
+                          "' is not known; use running, success, no_data, partial, skipped, failed or aborted",
+                      kWrongUse);
+    }
+    status = codecs::StatusName(*word);
+  }
+  if (!options.date.empty() && !codecs::ParseDate(options.date))
+    return Complain("--date '" + options.date + "' is no date; write 2026-01-12", kWrongUse);
   auto reader = exporters::SqliteReader::Open(options.warehouse);
   if (!reader.ok()) return Complain(std::string(reader.status().message()), kUnknown);
-  exporters::RunQuery query{options.job, options.status, options.date, options.fragment,
-                            static_cast<size_t>(options.limit)};
+  exporters::RunQuery query{options.job, status, options.date, options.fragment, static_cast<size_t>(options.limit)};
   const auto rows = (*reader)->Runs(query);
   if (!rows.ok()) return Complain(std::string(rows.status().message()), kUnknown);
   Json answer = {{"runs", Json::array()}};

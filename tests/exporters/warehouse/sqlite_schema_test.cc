@@ -2,14 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <barrier>
 #include <chrono>
+#include <map>
 #include <set>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "codecs/events_table.h"
 #include "exporters/warehouse/sqlite_database.h"
+#include "exporters/warehouse/sqlite_schema_file.h"
 #include "exporters/warehouse/sqlite_upgrade.h"
 #include "exporters/warehouse/warehouse_testing.h"
 
@@ -51,9 +54,16 @@ TEST_F(SchemaTest, TheFileHoldsWhatIsDeclared) {
 TEST_F(SchemaTest, TheScriptMakesTheSameSchema) {
   Execute(SqliteScript());
   const std::vector<SqlRow> from_script = Query(kWholeSchema);
+  constexpr std::array kMarks = {"application_id", "user_version", "page_size", "auto_vacuum"};
+  std::map<std::string, std::string> marks;
+  for (const char* pragma : kMarks) marks[pragma] = QueryOne(absl::StrCat("PRAGMA ", pragma));
+  const absl::StatusOr<std::vector<std::string>> missing = SqliteSchemaDiff(path_);
+  ASSERT_TRUE(missing.ok()) << missing.status();
+  EXPECT_TRUE(missing->empty()) << missing->front();
   path_ += ".upgraded";
   ASSERT_TRUE(Upgrade(path_).ok());
   EXPECT_EQ(Query(kWholeSchema), from_script);
+  for (const char* pragma : kMarks) EXPECT_EQ(QueryOne(absl::StrCat("PRAGMA ", pragma)), marks[pragma]) << pragma;
 }
 
 // A fleet that is started with a new file: nobody is turned away because another one is making it.
