@@ -271,6 +271,8 @@ struct Consumer::Impl {
       rd_kafka_assign(rk, nullptr);
     } else if (error == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
       TakeError(rd_kafka_incremental_unassign(rk, list), "closing").IgnoreError();  // it is going away in any case
+    } else if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+      TakeError(rd_kafka_incremental_assign(rk, list), "closing").IgnoreError();  // it is asked to give them back next
     }
   }
   // "Fatal" says only that the client gave up; what for is kept apart.

@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <future>
+#include <thread>
 
 #include "ingest/kafka/consumer.h"
 #include "ingest/kafka/member.h"
@@ -169,6 +172,29 @@ TEST_F(KafkaGroup, AMemberThatIsDestroyedGivesItsPartitionsBackWithoutAWord) {
   leaves.reset();  // its listener is half destroyed by then and must not be called
   EXPECT_TRUE(StepUntil({&stays}, [&] { return stays.assigned().size() == 2; }))
       << "a member that leaves is missed at once, not only after its session has timed out";
+}
+
+// It has been given a partition and was not asked about it yet: the client waits for an answer to that before it
+// closes.
+TEST_F(KafkaGroup, AMemberThatIsDestroyedBeforeItTakesAPartition) {
+  const std::string topic = MakeTopic(2);
+  const kafka::Settings settings = Group();
+  auto first = std::make_unique<Member>(settings, std::vector{topic});
+  auto second = std::make_unique<Member>(settings, std::vector{topic});
+  ASSERT_TRUE(StepUntil({first.get(), second.get()},
+                        [&] { return first->assigned().size() == 1 && second->assigned().size() == 1; }));
+  first.reset();
+  std::this_thread::sleep_for(std::chrono::seconds(4));  // a few heartbeats: the second one's turn has come, unpolled
+  std::promise<void> gone;
+  std::thread destroys([&] {
+    second.reset();
+    gone.set_value();
+  });
+  if (gone.get_future().wait_for(std::chrono::seconds(90)) != std::future_status::ready) {
+    destroys.detach();
+    FAIL() << "it waits for ever";
+  }
+  destroys.join();
 }
 
 TEST_F(KafkaGroup, AStaticMemberThatComesBackMovesNothing) {
