@@ -73,7 +73,7 @@ class WorkflowTable {
 
   // Answers; the matching is brought up to date.
   std::vector<ExpectedInfo> Schedule(const ScheduleQuery& query, int64_t watermark_us) const;
-  // Of workflows whose home is here; by the time at which they are made.
+  // Of workflows whose home is here, in no order.
   std::vector<DayToCome> DaysToCome(const ScheduleQuery& query, int64_t watermark_us) const;
   std::vector<WorkflowInfo> Workflows(const WorkflowQuery& query, int64_t watermark_us) const;
   // What was expected of the subject (empty: of any) before that time may have gone; INT64_MIN: nothing was folded.

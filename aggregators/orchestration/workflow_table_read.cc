@@ -129,9 +129,6 @@ std::vector<DayToCome> WorkflowTable::DaysToCome(const ScheduleQuery& query, int
     if (std::optional<DayToCome> day = track->ToCome(query.date.value_or(today), watermark_us))
       answer.push_back(*std::move(day));
   }
-  std::sort(answer.begin(), answer.end(), [](const DayToCome& a, const DayToCome& b) {
-    return std::tie(a.made_at_us, a.workflow) < std::tie(b.made_at_us, b.workflow);
-  });
   return answer;
 }
 

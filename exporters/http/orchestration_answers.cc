@@ -84,6 +84,10 @@ absl::StatusOr<ScheduleAnswer> AskForSchedule(const ingest::PartitionDirectory& 
       answer.runs.push_back({one.partition, std::move(info), one.caught_up});
     for (aggregators::DayToCome& day : one.answer.to_come) answer.to_be_made.push_back(std::move(day));
   }
+  std::sort(answer.to_be_made.begin(), answer.to_be_made.end(),
+            [](const aggregators::DayToCome& a, const aggregators::DayToCome& b) {
+              return std::tie(a.made_at_us, a.workflow) < std::tie(b.made_at_us, b.workflow);
+            });
   std::sort(answer.runs.begin(), answer.runs.end(), [](const ExpectedAnswer& a, const ExpectedAnswer& b) {
     return std::tie(a.info.due_us, a.info.subject, a.partition) < std::tie(b.info.due_us, b.info.subject, b.partition);
   });

@@ -23,8 +23,8 @@ struct ExpectedAnswer {
 };
 struct ScheduleAnswer {
   AsOf as_of;
-  std::vector<ExpectedAnswer> runs;  // by time, then by subject
-  std::vector<aggregators::DayToCome> to_be_made;
+  std::vector<ExpectedAnswer> runs;                // by time, then by subject
+  std::vector<aggregators::DayToCome> to_be_made;  // by the time at which they are made
   // Log time since when all partitions know what is expected; kNever: of one of them nothing was read yet.
   int64_t known_from_us = aggregators::kNever;
 };

@@ -282,8 +282,7 @@ std::string CreateTableSql(const SqliteTable& table) {
 }
 
 std::string SqliteScript() {
-  // The first two hold for an empty file alone, and stay with it.
-  std::string script = "PRAGMA page_size = 8192;\nPRAGMA auto_vacuum = INCREMENTAL;\n";
+  std::string script = absl::StrCat(kSqliteFilePragmas, ";\n");
   absl::StrAppend(&script, "PRAGMA application_id = ", kSqliteApplicationId, ";\nPRAGMA user_version = ", kSqliteLayout,
                   ";\n");
   for (const SqliteTable& table : SqliteTables()) absl::StrAppend(&script, CreateTableSql(table), ";\n");

@@ -196,12 +196,8 @@ absl::StatusOr<std::vector<std::string>> PendingChanges(Database* database) {
 absl::Status BringUpToDate(Database* database) {
   Script script;
   if (absl::Status status = Plan(database, &script); !status.ok()) return status;
-  // Only an empty file takes the first two; all stay with the file. A row has some 700 bytes, so pages of 8 KiB waste
-  // less than those of 4.
   if (!script.empty()) {
-    if (absl::Status status = database->Execute("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL");
-        !status.ok())
-      return status;
+    if (absl::Status status = database->Execute(kSqliteFilePragmas); !status.ok()) return status;
   }
   if (absl::Status status = database->ExecuteInTurn("PRAGMA journal_mode = WAL"); !status.ok()) return status;
   if (script.empty()) return absl::OkStatus();

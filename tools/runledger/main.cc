@@ -165,6 +165,10 @@ void AddQuestions(CLI::App* app, int* status) {
   trace->callback([=] { ask(&Trace); });
 }
 
+// The first word; empty: there is none.
+std::string_view CommandOf(int argc, char** argv) { return argc > 1 ? argv[1] : std::string_view(); }
+bool IsExec(int argc, char** argv) { return CommandOf(argc, argv) == "exec"; }
+
 int Main(int argc, char** argv) {
   CLI::App app("runledger: every run of every job accounted for");
   app.require_subcommand(1);
@@ -173,9 +177,8 @@ int Main(int argc, char** argv) {
   int status = kFine;
   AddServe(&app, &status);
   // The other commands leave "--" to CLI11: behind it stand jobs whose names begin with a dash.
-  const bool is_exec = argc > 1 && std::string_view(argv[1]) == "exec";
   const CommandLine line =
-      is_exec ? SplitCommandLine(argc, argv) : CommandLine{.ours = {argv + 1, argv + argc}, .command = {}};
+      IsExec(argc, argv) ? SplitCommandLine(argc, argv) : CommandLine{.ours = {argv + 1, argv + argc}, .command = {}};
   AddProducerCommands(&app, line.command, &status);
   AddQuestions(&app, &status);
   AddMonitorQuestions(&app, &status);
@@ -188,9 +191,10 @@ int Main(int argc, char** argv) {
   AddLog(&app, &status);
   AddConfig(&app, &status);
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("runledger %s\n", kVersion); });
-  const auto is_named = [&](const CLI::App* command) { return argc > 1 && command->check_name(argv[1]); };
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_named).empty())
-    return Complain("there is no command '" + std::string(argv[1]) + "'; `runledger --help` lists them", kWrongUse);
+  const std::string name(CommandOf(argc, argv));
+  const auto is_named = [&](const CLI::App* command) { return command->check_name(name); };
+  if (argc > 1 && !name.starts_with('-') && app.get_subcommands(is_named).empty())
+    return Complain("there is no command '" + name + "'; `runledger --help` lists them", kWrongUse);
   try {
     app.parse(std::vector<std::string>(line.ours.rbegin(), line.ours.rend()));  // CLI11 takes them last first
   } catch (const CLI::ParseError& e) {
@@ -206,7 +210,7 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   const int status = runledger::tools::Main(argc, argv);
   // An answer that was cut short is none. What `exec` ends with is its command's.
-  if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && !(argc > 1 && std::string_view(argv[1]) == "exec"))
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && !runledger::tools::IsExec(argc, argv))
     return runledger::tools::Complain("standard output could not be written to the end", runledger::tools::kUnknown);
   return status;
 }
