@@ -137,13 +137,21 @@ class Instance:
         return int(re.search(r"VmRSS:\s+(\d+) kB", text).group(1)) * 1024
 
     def send_signal(self, number):
+        """Asks it to end only once it can be asked: a process that has not come as far as its own code simply ends by SIGTERM."""
+        if number == signal.SIGTERM:
+            wait_until(lambda: self.process.poll() is not None or self.takes_signals(), "serve takes signals", self.text)
         self.process.send_signal(number)
+
+    def takes_signals(self):
+        """Told by SIGPIPE, which it ignores from then on. (A signal that a thread waits for is not shown as blocked.)"""
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"SigIgn:\s+(\w+)", text).group(1), 16) >> (signal.SIGPIPE - 1) & 1
 
     def stop(self, number=signal.SIGTERM):
         """Ends it and returns its exit status."""
         if self.process is None or self.process.poll() is not None:
             return self.process and self.process.returncode
-        self.process.send_signal(number)
+        self.send_signal(number)
         try:
             return self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
