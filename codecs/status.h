@@ -34,6 +34,8 @@ constexpr bool IsFailure(Status status) { return status == Status::kFailed || st
 
 // "running", "success", "no_data", ...: the words of metrics, rows and answers.
 std::string_view StatusName(Status status);
+// All of them, for a refusal of another.
+inline constexpr std::string_view kStatusWords = "running, success, no_data, partial, skipped, failed or aborted";
 // "processor", "scraper", "prediction".
 std::string_view KindName(Kind kind);
 

@@ -1,14 +1,13 @@
 #include "exporters/http/api.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "codecs/civil_time.h"
+#include "codecs/status.h"
 #include "exporters/http/elsewhere.h"
 #include "exporters/http/job_answers.h"
 #include "exporters/http/json_answer.h"
@@ -123,34 +122,25 @@ Response OneJob(const Request& request, const ingest::PartitionDirectory& direct
 // The parameters of /api/v1/runs as a query; or what is wrong with them.
 absl::StatusOr<aggregators::RunQuery> ParseRunQuery(const Request& request) {
   aggregators::RunQuery query;
-  query.limit = kDefaultLimit;
   query.job = request.Query("job").value_or("");
   query.fragment = request.Query("fragment").value_or("");
   if (const auto word = request.Query("status")) {
     query.status = codecs::StatusFromWord(*word);
     if (!query.status) {
       return absl::InvalidArgumentError(
-          absl::StrCat("status '", std::string(*word),
-                       "' is not known; use running, success, no_data, partial, skipped, failed or aborted"));
+          absl::StrCat("status '", std::string(*word), "' is not known; use ", std::string(codecs::kStatusWords)));
     }
   }
-  if (const auto date = request.Query("date")) {
-    query.data_date = codecs::ParseDate(*date);
-    if (!query.data_date)
-      return absl::InvalidArgumentError(absl::StrCat("date '", std::string(*date), "' is no date; write 2026-01-12"));
-  }
+  const auto date = DateParameter(request);
+  if (!date.ok()) return date.status();
+  query.data_date = *date;
   if (const auto stale = request.Query("stale")) {
     if (*stale != "true" && *stale != "false") return absl::InvalidArgumentError("stale is true or false");
     query.stale_only = *stale == "true";
   }
-  if (const auto limit = request.Query("limit")) {
-    const auto result = std::from_chars(limit->data(), limit->data() + limit->size(), query.limit);
-    if (result.ec != std::errc() || result.ptr != limit->data() + limit->size() || query.limit < 1 ||
-        query.limit > kMaxLimit) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("limit '", std::string(*limit), "' is no number from 1 to ", kMaxLimit));
-    }
-  }
+  const auto limit = NumberParameter(request, "limit", kMaxLimit);
+  if (!limit.ok()) return limit.status();
+  query.limit = limit->value_or(kDefaultLimit);
   return query;
 }
 

@@ -1,7 +1,6 @@
 #include "exporters/http/monitor_routes.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,7 +11,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "codecs/civil_time.h"
 #include "exporters/http/elsewhere.h"
 #include "exporters/http/json_answer.h"
 #include "exporters/http/monitor_json.h"
@@ -42,19 +40,12 @@ std::vector<std::string> SplitList(std::string_view text) {
 absl::StatusOr<FactsQuery> ParseQuery(const Request& request, const MonitorSources& sources,
                                       std::string_view jobs_name) {
   FactsQuery query;
-  if (const auto date = request.Query("date")) {
-    query.last_date = codecs::ParseDate(*date);
-    if (!query.last_date)
-      return absl::InvalidArgumentError(absl::StrCat("date '", std::string(*date), "' is no date; write 2026-01-12"));
-  }
-  if (const auto days = request.Query("lookback_days")) {
-    int number = 0;
-    const auto result = std::from_chars(days->data(), days->data() + days->size(), number);
-    if (result.ec != std::errc() || result.ptr != days->data() + days->size() || number < 1 || number > kMostDays)
-      return absl::InvalidArgumentError(
-          absl::StrCat("lookback_days '", std::string(*days), "' is no number from 1 to ", kMostDays));
-    query.days_before = number - 1;
-  }
+  const auto date = DateParameter(request);
+  if (!date.ok()) return date.status();
+  query.last_date = *date;
+  const auto days = NumberParameter(request, "lookback_days", kMostDays);
+  if (!days.ok()) return days.status();
+  if (*days) query.days_before = static_cast<int>(**days) - 1;
   if (const auto jobs = request.Query(jobs_name)) {
     for (const std::string& part : SplitList(*jobs)) {
       std::string name = sources.policies->NameOf(part);

@@ -1,6 +1,5 @@
 #include "exporters/http/orchestration_routes.h"
 
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -16,22 +15,14 @@ namespace {
 constexpr size_t kDefaultDecisions = 20;  // of one workflow
 constexpr size_t kMostDecisions = 10'000;
 
-// False: *problem says why.
-bool ParseDay(const Request& request, std::optional<int32_t>* date, std::string* problem) {
-  const auto text = request.Query("date");
-  if (!text) return true;
-  *date = codecs::ParseDate(*text);
-  if (!*date) *problem = absl::StrCat("date '", std::string(*text), "' is no date; write 2026-01-12");
-  return date->has_value();
-}
-
 Response Schedule(const Request& request, const OrchestrationSources& sources) {
   if (auto refusal = RefuseUnknown(request, {"date", "workflow"})) return *std::move(refusal);
   aggregators::ScheduleQuery query;
   if (sources.time_zone) query.time_zone = sources.time_zone();
   query.subject = request.Query("workflow").value_or("");
-  std::string problem;
-  if (!ParseDay(request, &query.date, &problem)) return Problem(400, problem);
+  const auto date = DateParameter(request);
+  if (!date.ok()) return Problem(400, std::string(date.status().message()));
+  query.date = *date;
   const auto answer = AskForSchedule(*sources.directory, query, sources.question_timeout);
   if (!answer.ok()) return BusyResponse(answer.status());
   Json json = AnswerJson(answer->as_of);
@@ -51,15 +42,12 @@ Response Workflows(const Request& request, const OrchestrationSources& sources) 
   aggregators::WorkflowQuery query;
   if (sources.time_zone) query.time_zone = sources.time_zone();
   query.name = request.Query("workflow").value_or("");
-  query.decisions = query.name.empty() ? 1 : kDefaultDecisions;
-  std::string problem;
-  if (!ParseDay(request, &query.date, &problem)) return Problem(400, problem);
-  if (const auto limit = request.Query("limit")) {
-    const auto result = std::from_chars(limit->data(), limit->data() + limit->size(), query.decisions);
-    if (result.ec != std::errc() || result.ptr != limit->data() + limit->size() || query.decisions < 1 ||
-        query.decisions > kMostDecisions)
-      return Problem(400, absl::StrCat("limit '", std::string(*limit), "' is no number from 1 to ", kMostDecisions));
-  }
+  const auto date = DateParameter(request);
+  if (!date.ok()) return Problem(400, std::string(date.status().message()));
+  query.date = *date;
+  const auto limit = NumberParameter(request, "limit", kMostDecisions);
+  if (!limit.ok()) return Problem(400, std::string(limit.status().message()));
+  query.decisions = limit->value_or(query.name.empty() ? 1 : kDefaultDecisions);
   const auto answer = AskForWorkflows(*sources.directory, query, sources.question_timeout);
   if (!answer.ok()) return BusyResponse(answer.status());
   if (answer->workflows.empty() && !query.name.empty()) {

@@ -1,8 +1,10 @@
 #include "exporters/http/refusals.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "absl/strings/str_cat.h"
+#include "codecs/civil_time.h"
 
 namespace runledger::exporters {
 
@@ -15,6 +17,26 @@ std::optional<Response> RefuseUnknown(const Request& request, std::initializer_l
                                      names.empty() ? "it has none" : "use: " + names));
   }
   return std::nullopt;
+}
+
+absl::StatusOr<std::optional<int32_t>> DateParameter(const Request& request) {
+  const auto text = request.Query("date");
+  if (!text) return std::nullopt;
+  const std::optional<int32_t> date = codecs::ParseDate(*text);
+  if (!date)
+    return absl::InvalidArgumentError(absl::StrCat("date '", std::string(*text), "' is no date; write 2026-01-12"));
+  return date;
+}
+
+absl::StatusOr<std::optional<size_t>> NumberParameter(const Request& request, std::string_view name, size_t most) {
+  const auto text = request.Query(name);
+  if (!text) return std::nullopt;
+  const char* const end = text->data() + text->size();
+  size_t number = 0;
+  const auto result = std::from_chars(text->data(), end, number);
+  if (result.ec == std::errc() && result.ptr == end && number >= 1 && number <= most) return number;
+  return absl::InvalidArgumentError(
+      absl::StrCat(std::string(name), " '", std::string(*text), "' is no number from 1 to ", most));
 }
 
 Response NotNow(std::string_view detail, const std::string& members) {
