@@ -64,6 +64,7 @@ class EventReader : public JsonSax {
       : JsonSax(max_depth), event_(wire), body_(&body_bytes_), refused_(refused), capture_(&captured_) {}
 
   const Rejection& rejection() const { return rejection_; }
+  const std::string& unknown_member() const { return unknown_member_; }
 
   // Puts the body, and the id if the producer gave none, into the event. False if there is no body.
   bool Finish(std::string_view text) {
@@ -164,6 +165,7 @@ class EventReader : public JsonSax {
       next_body_ = body;
       return Top::kBody;
     }
+    if (unknown_member_.empty()) unknown_member_ = key;
     return Top::kUnknown;
   }
 
@@ -350,6 +352,7 @@ class EventReader : public JsonSax {
 
   bool has_id_ = false;
   Top key_ = Top::kUnknown;
+  std::string unknown_member_;  // the first of the event itself
   Body next_body_ = Body::kRun;
   uint32_t body_field_ = 0;
   const BodyBindings* bindings_ = nullptr;
@@ -368,12 +371,15 @@ class EventReader : public JsonSax {
 
 }  // namespace
 
-bool JsonToEvent(std::string_view text, int max_depth, std::string* wire, ColumnRefusal* refused,
-                 Rejection* rejection) {
+bool JsonToEvent(std::string_view text, int max_depth, std::string* wire, ColumnRefusal* refused, Rejection* rejection,
+                 std::string* unknown_member) {
   wire->clear();
   *refused = {};
   EventReader reader(max_depth, wire, refused);
-  if (ParseJson(text, &reader) && reader.Finish(text)) return true;
+  if (ParseJson(text, &reader) && reader.Finish(text)) {
+    if (unknown_member != nullptr) *unknown_member = reader.unknown_member();
+    return true;
+  }
   *rejection = reader.rejection();
   if (rejection->text.empty())
     *rejection = {reader.too_deep() ? Category::kOversize : Category::kDecode, reader.error()};

@@ -17,7 +17,9 @@ namespace runledger::codecs {
 // column is named after go into `attributes`.
 //
 // `max_depth` bounds the nesting. On success `*wire` is the event and `*refused` names the first value that its column
-// cannot take and that was left out. REQUIRES: `text` was found to be JSON.
-bool JsonToEvent(std::string_view text, int max_depth, std::string* wire, ColumnRefusal* refused, Rejection* rejection);
+// cannot take and that was left out; `*unknown_member`, if it is asked for, the first member of the event itself that
+// is none of these and was left out, too. REQUIRES: `text` was found to be JSON.
+bool JsonToEvent(std::string_view text, int max_depth, std::string* wire, ColumnRefusal* refused, Rejection* rejection,
+                 std::string* unknown_member = nullptr);
 
 }  // namespace runledger::codecs

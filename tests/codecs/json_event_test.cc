@@ -17,11 +17,12 @@ struct Converted {
   v1::Event message;
   ColumnRefusal refused;
   Rejection rejection;
+  std::string unknown_member;
 };
 
 Converted Convert(std::string_view text, int max_depth = 64) {
   Converted result;
-  result.ok = JsonToEvent(text, max_depth, &result.wire, &result.refused, &result.rejection);
+  result.ok = JsonToEvent(text, max_depth, &result.wire, &result.refused, &result.rejection, &result.unknown_member);
   if (result.ok) {
     EXPECT_TRUE(result.message.ParseFromString(result.wire)) << text;
   }
@@ -168,6 +169,7 @@ TEST(JsonEvent, UnknownMembersOfTheEventAreLeftOut) {
   ASSERT_TRUE(result.ok) << result.rejection.text;
   EXPECT_FALSE(result.message.run().has_attributes());
   EXPECT_EQ(result.message.run().job_name(), "j");
+  EXPECT_EQ(result.unknown_member, "extra");
 }
 
 TEST(JsonEvent, AValueThatItsColumnCannotTakeIsLeftOutAndNamed) {

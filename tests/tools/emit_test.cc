@@ -252,6 +252,21 @@ TEST_F(EmitTest, BadLinesAreNamedAndTheOthersSent) {
   EXPECT_THAT(result.error, Not(HasSubstr("line 6")));
 }
 
+TEST_F(EmitTest, WhatWouldBeTakenForSomethingElseIsNotSent) {
+  const std::string run = R"("run": {"job_name": "j", "run_id": "1", "status": "failed"}})";
+  const Result result = Lines(R"({"back_fill": true, )" + run + "\n" + R"({"event_time_us": 1768217408, )" + run +
+                              "\n" + R"({"event_time": 1768217408000, )" + run + "\n" + R"({"meta": {"a": 1}, )" + run +
+                              "\n" + R"({"event_time_us": 1768217408000000, )" + run + "\n");
+  EXPECT_EQ(result.status, 1);
+  ASSERT_EQ(sink_.events.size(), 1);
+  EXPECT_EQ(sink_.events[0].event_time_us(), 1768217408000000);
+  for (const char* text : {"line 1: not sent: \"back_fill\" is no member of an event; there are event_id",
+                           "line 2: not sent: event time 1768217408 is 1970-01-01T00:29:28.217408Z: a number counts",
+                           "line 3: not sent: event time 1768217408000 is 1970-01-21T", "line 4: not sent: \"meta\""}) {
+    EXPECT_THAT(result.error, HasSubstr(text));
+  }
+}
+
 TEST_F(EmitTest, WaitsWhileTheSinkIsFull) {
   sink_.room = 10;
   std::string text;

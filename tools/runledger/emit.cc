@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "codecs/civil_time.h"
 #include "codecs/event_decoder.h"
 #include "codecs/json.h"
 #include "codecs/json_event.h"
@@ -27,6 +28,9 @@ constexpr int kFine = 0;
 constexpr int kBad = 1;
 constexpr int kWrongUse = 2;
 
+// April 1970. A number below is the time of no run, but the seconds (1.8e9) or milliseconds (1.8e12) of one.
+constexpr int64_t kFirstPlausibleUs = 10'000'000'000'000;
+
 void Say(const std::string& text) { std::fprintf(stderr, "runledger: emit: %s\n", text.c_str()); }
 
 // Turns JSON into an event, or says why it is none.
@@ -42,8 +46,15 @@ class Reader {
     codecs::ColumnRefusal refused;
     codecs::Rejection rejection;
     if (error_ = codecs::JsonError(json, limits_.json_depth, &too_deep); !error_.empty()) return false;
-    if (!codecs::JsonToEvent(json, limits_.json_depth, &wire_, &refused, &rejection)) {
+    std::string unknown_member;
+    if (!codecs::JsonToEvent(json, limits_.json_depth, &wire_, &refused, &rejection, &unknown_member)) {
       error_ = rejection.text;
+      return false;
+    }
+    if (!unknown_member.empty()) {
+      error_ = "\"" + unknown_member +
+               "\" is no member of an event; there are event_id, event_time_us, sequence, backfill, and one body, such "
+               "as run";
       return false;
     }
     // An event without a time happens now. A field that comes later on the wire counts, so its own time would.
@@ -54,6 +65,11 @@ class Reader {
     if (backfill_) codecs::WireWriter(&wire_).Int64(v1::Event::kBackfillFieldNumber, 1);
     if (!decoder_.Decode(wire_, now_us, &event_, &rejection)) {
       error_ = rejection.text;
+      return false;
+    }
+    if (event_.time_us > 0 && event_.time_us < kFirstPlausibleUs) {
+      error_ = "event time " + std::to_string(event_.time_us) + " is " + codecs::FormatRfc3339(event_.time_us) +
+               ": a number counts microseconds since 1970, not seconds or milliseconds";
       return false;
     }
     if (!refused) refused = encoder_.Check(event_);
