@@ -11,6 +11,8 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Pair;
+using testing::UnorderedElementsAre;
 
 std::string ErrorOf(const std::string& text, const Environment& environment = {}) {
   return std::string(LoadConfig(text, "f.yaml", environment).status().message());
@@ -356,6 +358,23 @@ TEST(Config, TheEnvironmentGoesOverTheFile) {
   EXPECT_THAT(
       ErrorOf("", {{"RUNLEDGER_LOG_BROKER", "x"}}),
       HasSubstr("$RUNLEDGER_LOG_BROKER: unknown key RUNLEDGER_LOG_BROKER; did you mean RUNLEDGER_LOG_BROKERS?"));
+}
+
+TEST(Config, ASecretOfTheClientNeedNotStandInTheFile) {
+  const Environment environment = {{"RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASSWORD", "s_e cret"},
+                                   {"RUNLEDGER_LOG_LIBRDKAFKA_SESSION_TIMEOUT_MS", "9000"},
+                                   {"RUNLEDGER_WAREHOUSE_VIEWS_PROCESSOR_RUN_HISTORY", "reference"}};
+  const auto config = LoadConfig(
+      "log: { librdkafka: { session.timeout.ms: 6000, sasl.username: us } }\n"
+      "warehouse: { kind: bigquery, project: p, dataset: d }\n",
+      "f.yaml", environment);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_THAT(config->librdkafka, UnorderedElementsAre(Pair("sasl.username", "us"), Pair("sasl.password", "s_e cret"),
+                                                       Pair("session.timeout.ms", "9000")));
+  EXPECT_THAT(config->bigquery_views, UnorderedElementsAre(Pair("processor_run_history", "reference")));
+  EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASWORD", "x"}}), HasSubstr("sasl.pasword"));
+  EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASSWORD", ""}}),
+              HasSubstr("$RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASSWORD: is set and empty"));
 }
 
 TEST(Config, WhatDiffersIsNamed) {

@@ -99,9 +99,9 @@ std::vector<Key> DescribeKeys(Config* c) {
        "a broker. Meanwhile verdicts are unknown."},
       {"log.future_limit", DurationKey{&c->future_limit_us, 0, kYear},
        "An event whose time lies further than this after its record's time is refused."},
-      {"log.librdkafka", TextMapKey{&c->librdkafka},
+      {"log.librdkafka", TextMapKey{&c->librdkafka, '.'},
        "Settings passed to librdkafka as they are (security.protocol, sasl.username, ...). Not covered by any "
-       "promise."},
+       "promise. One of them as a variable: `RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASSWORD`."},
       {"limits.message_bytes", SizeKey{&c->message_bytes, kKiB, kGiB}, "Largest Kafka message that is decoded."},
       {"limits.inflated_bytes", SizeKey{&c->inflated_bytes, kKiB, kGiB}, "Largest message after decompression."},
       {"limits.batch_events", NumberKey{&c->batch_events, 1, 10'000'000}, "Most events in one message."},

@@ -121,6 +121,7 @@ struct TextListKey {
 };
 struct TextMapKey {
   std::map<std::string, std::string>* values;
+  char underscore = '_';  // what it stands for where a variable's name ends with a name of the map
 };
 // Named lists of texts.
 struct TextListsKey {

@@ -37,6 +37,8 @@ class Loader {
     for (const Key& key : keys) {
       const auto variable = environment.find(VariableOf(key.path));
       if (variable != environment.end()) FromText(key, variable->second, "$" + variable->first);
+      if (const auto* map = std::get_if<TextMapKey>(&key.target))
+        FromVariables(VariableOf(key.path) + "_", *map, environment);
     }
     FinishEntries(config);
     CheckVariables(keys, environment);
@@ -167,6 +169,20 @@ class Loader {
       for (const std::string& name : Split(text)) AddTopic(where, {.name = name}, topics->topics);
     } else {
       Problem(where, key.path + " cannot be set by a variable");
+    }
+  }
+
+  // Each variable with that prefix is a name of the map: RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASSWORD is sasl.password.
+  void FromVariables(const std::string& prefix, const TextMapKey& key, const Environment& environment) {
+    for (auto at = environment.lower_bound(prefix); at != environment.end() && at->first.starts_with(prefix); ++at) {
+      const auto& [variable, value] = *at;
+      std::string name = variable.substr(prefix.size());
+      for (char& c : name) c = c == '_' ? key.underscore : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      if (value.empty()) {
+        Problem("$" + variable, "is set and empty; leave it out where none is wanted");
+      } else {
+        (*key.values)[name] = value;
+      }
     }
   }
 
@@ -351,15 +367,17 @@ class Loader {
   // A variable that begins like a section of ours but names no key is most likely a slip.
   void CheckVariables(const std::vector<Key>& keys, const Environment& environment) {
     std::vector<std::string> known;
-    std::set<std::string> sections;
+    std::set<std::string> sections, maps;
     for (const Key& key : keys) {
       known.push_back(VariableOf(key.path));
+      if (std::holds_alternative<TextMapKey>(key.target)) maps.insert(VariableOf(key.path) + "_");
       if (const size_t dot = key.path.find('.'); dot != std::string::npos)
         sections.insert(VariableOf(key.path.substr(0, dot)) + "_");
     }
     for (const auto& [name, value] : environment) {
+      const auto begins = [&name](const std::string& prefix) { return name.starts_with(prefix); };
       const bool ours =
-          std::any_of(sections.begin(), sections.end(), [&](const std::string& s) { return name.starts_with(s); });
+          std::any_of(sections.begin(), sections.end(), begins) && std::none_of(maps.begin(), maps.end(), begins);
       if (ours && std::find(known.begin(), known.end(), name) == known.end()) Unknown("$" + name, name, known);
     }
   }
