@@ -152,6 +152,21 @@ class Refusals(harness.SystemTest):
         self.assertEqual(check.returncode, 2)
         self.assertIn("batch_rowz", check.stdout + check.stderr)
 
+    def test_key_of_another_certificate(self):
+        for name in ("ours", "theirs"):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                            "-subj", f"/CN={name}", "-keyout", self.directory / f"{name}.key", "-out", self.directory / f"{name}.pem"],
+                           check=True, capture_output=True)
+        tls = {"cert": str(self.directory / "ours.pem"), "key": str(self.directory / "theirs.key")}
+        words = "http.tls: the certificate and key cannot be used"
+        instance = self.refused(self.config(http={"tls": tls}), 2, words)
+        check = harness.runledger("config", "check", "--config", instance.config_path, check=False)
+        self.assertEqual(check.returncode, 2)
+        self.assertIn(words, check.stderr)
+        tls["key"] = str(self.directory / "ours.key")
+        instance.config_path.write_text(json.dumps(self.config(http={"tls": tls})))
+        harness.runledger("config", "check", "--config", instance.config_path)
+
     def test_unknown_setting_of_the_client(self):
         self.refused(self.config(log={"librdkafka": {"session.timeout.mss": "6000"}}), 2, "session.timeout.mss")
 
