@@ -38,6 +38,10 @@ class EmitToAnswers(harness.SystemTest):
         self.assertEqual(nobody.returncode, 1, "no such run is bad news: " + nobody.stdout)
         self.assertIn("hourly_1", runledger("runs", "hourly", "--url", instance.url).stdout)
         self.assertIn("nightly_1", runledger("runs", "nightly", "--warehouse", self.directory / "history.db").stdout)
+        for limit, more in ((1, True), (2, False)):
+            cut = runledger("runs", "--limit", limit, "--warehouse", self.directory / "history.db").stdout
+            self.assertEqual("there are more; raise --limit" in cut, more, cut)
+            self.assertEqual(cut.count("_1"), limit, cut)
         for wrong in (("--status", "bogus"), ("--date", "2026-99-99")):
             refused = runledger("runs", *wrong, "--warehouse", self.directory / "history.db", check=False)
             self.assertEqual(refused.returncode, 2, "a word that nobody knows is no good news")

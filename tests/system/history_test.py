@@ -55,7 +55,7 @@ class Commands:
                 (["query", "success_rates", "--days"], "--days needs a value"),
                 (["query", "success_rates", "--days", "1", "--days", "2"], "twice"),
                 (["query", "success_rates", "stray"], "'stray' is neither"),
-                (["export", "--date", "yesterday"], "--date: 'yesterday' is not a date")):
+                (["export", "--date", "yesterday"], "--date 'yesterday' is no date")):
             with self.subTest(arguments=arguments):
                 status, _, err = run(*arguments, *self.flags)
                 self.assertEqual(status, 2)
@@ -86,6 +86,11 @@ class Commands:
         status, out, _ = run("query", "--list")
         self.assertEqual(status, 0)
         self.assertIn("stale_by_processor", out)
+        status, lines, _ = run("query", "--list", "--json")
+        self.assertEqual(status, 0)
+        listed = {line["query"]: line for line in map(json.loads, lines.splitlines())}
+        self.assertEqual(list(listed), [line.split()[0] for line in out.splitlines()[1:]])
+        self.assertIn("--", listed["latest_attempt"]["needs"])
 
 
 class Sqlite(Commands, unittest.TestCase):

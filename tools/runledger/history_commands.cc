@@ -14,6 +14,7 @@
 #include "tools/runledger/complaint.h"
 #include "tools/runledger/exit_status.h"
 #include "tools/runledger/history_flags.h"
+#include "tools/runledger/json_object.h"
 #include "tools/runledger/partition_export.h"
 #include "tools/runledger/text_table.h"
 #include "tools/runledger/wall_clock.h"
@@ -30,7 +31,7 @@ struct QueryFlags {
   bool json = false;
 };
 
-int List() {
+int List(bool json) {
   TextTable table({"query", "needs", "what it answers"});
   for (const exporters::NamedQuery& query : exporters::NamedQueries()) {
     std::string needs;
@@ -38,9 +39,11 @@ int List() {
       if (parameter.otherwise == exporters::QueryParameter::Default::kNone)
         needs += (needs.empty() ? "--" : " --") + std::string(parameter.name);
     }
-    table.Add({std::string(query.name), needs, std::string(query.description)});
+    const std::string name(query.name), description(query.description);
+    table.Add({name, needs, description});
+    if (json) std::puts(JsonObject({{"query", name}, {"needs", needs}, {"description", description}}).Text().c_str());
   }
-  std::fputs(table.ToString().c_str(), stdout);
+  if (!json) std::fputs(table.ToString().c_str(), stdout);
   return kFine;
 }
 
@@ -109,7 +112,7 @@ const exporters::NamedQuery* Find(const std::string& name) {
 }
 
 int Query(const QueryFlags& flags) {
-  if (flags.list) return List();
+  if (flags.list) return List(flags.json);
   const exporters::NamedQuery* const query = Find(flags.name);
   if (query == nullptr) return kWrongUse;
   const auto given = ReadParameters(flags.parameters);
@@ -138,8 +141,7 @@ struct ExportFlags {
 
 int Export(const ExportFlags& flags) {
   const std::optional<int32_t> day = codecs::ParseDate(flags.date);
-  if (!day)
-    return Complain(absl::InvalidArgumentError("--date: '" + flags.date + "' is not a date such as 2026-01-12"));
+  if (!day) return Complain(absl::InvalidArgumentError("--date '" + flags.date + "' is no date; write 2026-01-12"));
   const auto config = flags.history.Load();
   if (!config.ok()) return Complain(config.status());
   const auto history = OpenHistory(*config);

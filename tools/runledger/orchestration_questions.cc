@@ -135,9 +135,9 @@ int Workflows(const Options& options) {
   const std::optional<Json> answer =
       AskFleet(options.instance.address, Query("/api/v1/workflows", options), "workflows", &status);
   if (!answer) return status;
-  const bool known = IsKnown(*answer);
-  bool bad = false;
+  bool bad = false, known = IsKnown(*answer);
   for (const Json& workflow : (*answer)["workflows"]) {
+    known = known && !workflow["overdue"].is_null();
     bad = bad || workflow["not_evaluated"] == true;
     for (const char* count : {"overdue", "missing"}) bad = bad || (workflow[count].is_number() && workflow[count] > 0);
   }

@@ -167,13 +167,16 @@ Json RunFromWarehouse(const exporters::RunRow& row) {
           {"events", row.events}};
 }
 
+void SayIfMore(const Json& answer) {
+  if (answer.value("more", false)) std::printf("there are more; raise --limit\n");
+}
+
 int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
   std::string status;
   if (!options.status.empty()) {
     const std::optional<codecs::Status> word = codecs::StatusFromWord(options.status);
     if (!word) {
-      return Complain("--status '" + options.status +
-                          "' is not known; use running, success, no_data, partial, skipped, failed or aborted",
+      return Complain("--status '" + options.status + "' is not known; use " + std::string(codecs::kStatusWords),
                       kWrongUse);
     }
     status = codecs::StatusName(*word);
@@ -182,10 +185,12 @@ int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
     return Complain("--date '" + options.date + "' is no date; write 2026-01-12", kWrongUse);
   auto reader = exporters::SqliteReader::Open(options.warehouse);
   if (!reader.ok()) return Complain(std::string(reader.status().message()), kUnknown);
-  exporters::RunQuery query{options.job, status, options.date, options.fragment, static_cast<size_t>(options.limit)};
-  const auto rows = (*reader)->Runs(query);
+  const auto limit = static_cast<size_t>(options.limit);
+  exporters::RunQuery query{options.job, status, options.date, options.fragment, limit + 1};
+  auto rows = (*reader)->Runs(query);
   if (!rows.ok()) return Complain(std::string(rows.status().message()), kUnknown);
-  Json answer = {{"runs", Json::array()}};
+  Json answer = {{"runs", Json::array()}, {"more", rows->size() > limit}};
+  if (rows->size() > limit) rows->resize(limit);
   for (const exporters::RunRow& row : *rows) {
     Json run = RunFromWarehouse(row);
     if (with_events) {
@@ -218,6 +223,7 @@ int RunsFromWarehouse(const QuestionOptions& options, bool with_events) {
       std::printf("\n");
     }
   }
+  if (!options.instance.json) SayIfMore(answer);
   if (answer["runs"].empty()) return Complain("no run in " + options.warehouse + " matches", kBadNews);
   return kFine;
 }
@@ -241,7 +247,7 @@ int PrintRunsAnswer(const QuestionOptions& options, const std::string& path, int
   } else {
     std::printf(has_graph ? "no run of the instance's memory matches\n" : "no run matches\n");
   }
-  if (answer->value("more", false)) std::printf("there are more; raise --limit\n");
+  SayIfMore(*answer);
   WarnOfStale(*answer);
   if (has_graph) PrintTracePage((*answer)["graph"]);
   if (answer->contains("graph_problem"))
