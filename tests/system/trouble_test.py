@@ -296,7 +296,7 @@ class BrokerAway(TroubleTest):
 
     def ends_in_time(self, number_of_signals):
         config = self.config(shutdown_timeout="2s" if number_of_signals == 1 else "1h")
-        config["log"]["librdkafka"]["session.timeout.ms"] = "60000"  # so that it does not end by itself before
+        config["log"]["librdkafka"]["session.timeout.ms"] = "20000"  # so that it does not end by itself before
         self.make_topics(config, PARTITIONS)
         instance = self.serve(config).start().wait_ready()
         self.feed.write_all(500)
