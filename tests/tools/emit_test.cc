@@ -284,6 +284,7 @@ TEST_F(EmitTest, StopsWhenNothingMoves) {
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.error, HasSubstr("stopped at line 3, which was not sent: stuck"));
   EXPECT_THAT(result.error, HasSubstr("2 of 2 events could not be delivered: stuck"));
+  EXPECT_THAT(result.error, HasSubstr("the same lines can be sent again: those that arrived count once"));
 }
 
 TEST_F(EmitTest, WhatTheSinkRefuses) {

@@ -196,8 +196,11 @@ int Session::Finish(const std::string& run_id) {
     Say(std::to_string(flushed.spooled) + of_all + (flushed.spooled == 1 ? " waits in " : " wait in ") + flushed.spool +
         " for the next exec, emit or serve: " + flushed.reason);
   }
-  if (flushed.undelivered > 0)
+  if (flushed.undelivered > 0) {
     Say(std::to_string(flushed.undelivered) + of_all + " could not be delivered: " + flushed.reason);
+    // The same line has the same event id.
+    if (!options_.from_flags()) Say("the same lines can be sent again: those that arrived count once");
+  }
   if (options_.json) {
     JsonObject answer;
     if (!run_id.empty()) answer.AddText("run_id", run_id);
