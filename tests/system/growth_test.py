@@ -13,6 +13,8 @@ JOBS = [f"job-{number}" for number in range(24)]
 
 
 class Growth(harness.SystemTest):
+    sending = threading.Lock()
+
     def event(self, job, run, status):
         return {"event_time_us": int(time.time() * 1e6), "run": {"job_name": job, "run_id": run, "status": status}}
 
@@ -22,6 +24,15 @@ class Growth(harness.SystemTest):
         for labels in metrics.all(name):
             where[dict(labels)["processor"]].add(int(dict(labels)["partition"]))
         return where
+
+    def setUp(self):
+        super().setUp()
+        self.sent = 0
+
+    def emit(self, lines):
+        super().emit(lines)
+        with self.sending:
+            self.sent += len(lines)
 
     def load(self, stopping):
         number = 0
@@ -41,7 +52,7 @@ class Growth(harness.SystemTest):
 
     def check(self, instance):
         """What is shown of jobs that have moved."""
-        instance.wait_caught_up()
+        instance.wait_caught_up(records=self.sent)
         metrics = instance.metrics()
         started = self.series(metrics, "runledger_runs_started_total")
         moved = {job for job in JOBS if len(started[job]) == 2}

@@ -173,15 +173,17 @@ class Instance:
                        for p, end in offsets.items())
         wait_until(there, f"{offsets} of {topic} are applied and acked", self.text, patience=300)
 
-    def wait_caught_up(self, patience=300):
-        """Until every partition is caught up and what was read is durable."""
+    def wait_caught_up(self, patience=300, records=0):
+        """Until every partition is caught up and what was read is durable. Of what has just been sent the instance may not know
+        yet: `records` says how many there are in its partitions, at least."""
         def there():
             metrics = self.metrics()
             up = metrics.all("runledger_log_caught_up")
             ends = metrics.all("runledger_log_end_offset")
             acked = metrics.all("runledger_log_acked_offset")
             applied = metrics.all("runledger_log_applied_offset")  # may be ahead of the end that the leader named last
-            return up and all(v == 1 for v in up.values()) and len(ends) == len(acked) == len(up) and all(
+            return up and all(v == 1 for v in up.values()) and len(ends) == len(acked) == len(up) and sum(
+                applied.values()) >= records and all(
                 acked[labels] >= max(end, applied[labels]) for labels, end in ends.items())
         wait_until(there, "serve is caught up", self.text, patience)
 
