@@ -29,6 +29,15 @@ constexpr std::pair<const char*, const char*> kDefaults[] = {
     {"isolation.level", "read_committed"},
 };
 
+// Where librdkafka 2.0.2 finds late that it cannot use a configuration (TLS files), it has freed the interceptors in
+// it; freeing what is still the caller's would free them again. Any thread.
+void KeepForever(ConfPtr conf) {
+  static std::mutex mutex;
+  static auto* const kept = new std::vector<ConfPtr>();
+  const std::lock_guard lock(mutex);
+  kept->push_back(std::move(conf));
+}
+
 PartitionListPtr ToList(const std::vector<TopicPartition>& partitions, int64_t offset = kOffsetUnknown) {
   PartitionListPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
   for (const TopicPartition& p : partitions) {
@@ -321,7 +330,10 @@ absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const Settings& setti
   rd_kafka_conf_interceptor_add_on_new(conf->get(), kInterceptor, &Impl::OnNew, impl.get());
   char error[512];
   impl->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), error, sizeof error);
-  if (impl->rk == nullptr) return absl::InvalidArgumentError(std::string("Kafka consumer: ") + error);
+  if (impl->rk == nullptr) {
+    KeepForever(*std::move(conf));
+    return absl::InvalidArgumentError(std::string("Kafka consumer: ") + error);
+  }
   conf->release();  // the client owns it now
   rd_kafka_poll_set_consumer(impl->rk);
   impl->commits.reset(rd_kafka_queue_new(impl->rk));

@@ -70,6 +70,20 @@ TEST(ConsumerSettings, AnUnknownSettingAndABadValueAreNamed) {
   EXPECT_TRUE(absl::IsInvalidArgument(clash.status())) << clash.status();
 }
 
+// librdkafka finds these late, and has half cleaned up then.
+TEST(ConsumerSettings, TlsFilesThatCannotBeUsedAreNamed) {
+  Nobody nobody;
+  for (const char* name : {"ssl.certificate.location", "ssl.key.location", "ssl.ca.location"}) {
+    const Settings settings = {{"bootstrap.servers", "127.0.0.1:1"},
+                               {"group.id", "g"},
+                               {"security.protocol", "ssl"},
+                               {name, "/nonexistent.pem"}};
+    const auto consumer = Consumer::Create(settings, &nobody, {});
+    EXPECT_TRUE(absl::IsInvalidArgument(consumer.status())) << name;
+    EXPECT_NE(consumer.status().message().find(name), std::string_view::npos) << consumer.status();
+  }
+}
+
 // A client of a broker that never answers can be made, asked and destroyed.
 TEST(ConsumerSettings, AnUnreachableBrokerIsNoReasonToHang) {
   Nobody nobody;
