@@ -253,16 +253,25 @@ TEST_F(EmitTest, BadLinesAreNamedAndTheOthersSent) {
 }
 
 TEST_F(EmitTest, WhatWouldBeTakenForSomethingElseIsNotSent) {
-  const std::string run = R"("run": {"job_name": "j", "run_id": "1", "status": "failed"}})";
-  const Result result = Lines(R"({"back_fill": true, )" + run + "\n" + R"({"event_time_us": 1768217408, )" + run +
-                              "\n" + R"({"event_time": 1768217408000, )" + run + "\n" + R"({"meta": {"a": 1}, )" + run +
-                              "\n" + R"({"event_time_us": 1768217408000000, )" + run + "\n");
+  const auto with = [](const std::string& of_the_event, const std::string& of_the_run = "") {
+    return "{" + of_the_event + R"("run": {"job_name": "j", "run_id": "1", "status": "failed")" + of_the_run + "}}\n";
+  };
+  const Result result =
+      Lines(with(R"("back_fill": true, )") + with(R"("event_time_us": 1768217408, )") +
+            with(R"("event_time": 1768217408000, )") + with(R"("meta": {"a": 1}, )") +
+            with(R"("event_time_us": 1768217408000000, )") + with("", R"(, "started_at": 1768217408)") +
+            R"({"expected": {"workflow": "w", "expected_run_time": 1768217408}})" + "\n" +
+            with("", R"(, "duration_seconds": -4)") + with(R"("event_time_us": -5, )"));
   EXPECT_EQ(result.status, 1);
   ASSERT_EQ(sink_.events.size(), 1);
   EXPECT_EQ(sink_.events[0].event_time_us(), 1768217408000000);
   for (const char* text : {"line 1: not sent: \"back_fill\" is no member of an event; there are event_id",
-                           "line 2: not sent: event time 1768217408 is 1970-01-01T00:29:28.217408Z: a number counts",
-                           "line 3: not sent: event time 1768217408000 is 1970-01-21T", "line 4: not sent: \"meta\""}) {
+                           "line 2: not sent: event_time_us 1768217408 is 1970-01-01T00:29:28.217408Z: a number counts",
+                           "line 3: not sent: event_time_us 1768217408000 is 1970-01-21T", "line 4: not sent: \"meta\"",
+                           "line 6: not sent: started_at_us 1768217408 is 1970",
+                           "line 7: not sent: expected_run_time_us 1768217408 is 1970",
+                           "line 8: not sent: duration_seconds -4 is not from 0 to 1e10",
+                           "line 9: not sent: event_time_us -5 is 1969-12-31T"}) {
     EXPECT_THAT(result.error, HasSubstr(text));
   }
 }

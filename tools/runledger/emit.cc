@@ -7,7 +7,9 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "codecs/civil_time.h"
 #include "codecs/event_decoder.h"
 #include "codecs/json.h"
@@ -30,6 +32,32 @@ constexpr int kWrongUse = 2;
 
 // April 1970. A number below is the time of no run, but the seconds (1.8e9) or milliseconds (1.8e12) of one.
 constexpr int64_t kFirstPlausibleUs = 10'000'000'000'000;
+constexpr double kLongestSeconds = 1e10;  // 317 years
+
+// The first time or duration that no run has, and what is wrong with it; empty: there is none.
+std::string WhatNoRunHas(const google::protobuf::Message& message) {
+  using Field = google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection* const values = message.GetReflection();
+  std::vector<const Field*> fields;
+  values->ListFields(message, &fields);
+  for (const Field* field : fields) {
+    std::string wrong;
+    if (field->cpp_type() == Field::CPPTYPE_MESSAGE && !field->is_repeated()) {
+      wrong = WhatNoRunHas(values->GetMessage(message, field));
+    } else if (field->cpp_type() == Field::CPPTYPE_INT64 && field->name().ends_with("_us")) {
+      const int64_t us = values->GetInt64(message, field);
+      if (us < kFirstPlausibleUs)
+        wrong = field->name() + " " + std::to_string(us) + " is " + codecs::FormatRfc3339(us) +
+                ": a number counts microseconds since 1970, not seconds or milliseconds";
+    } else if (field->name() == "duration_seconds") {
+      const double seconds = values->GetDouble(message, field);
+      if (!(seconds >= 0 && seconds <= kLongestSeconds))
+        wrong = absl::StrCat("duration_seconds ", seconds, " is not from 0 to 1e10");
+    }
+    if (!wrong.empty()) return wrong;
+  }
+  return {};
+}
 
 void Say(const std::string& text) { std::fprintf(stderr, "runledger: emit: %s\n", text.c_str()); }
 
@@ -67,11 +95,8 @@ class Reader {
       error_ = rejection.text;
       return false;
     }
-    if (event_.time_us > 0 && event_.time_us < kFirstPlausibleUs) {
-      error_ = "event time " + std::to_string(event_.time_us) + " is " + codecs::FormatRfc3339(event_.time_us) +
-               ": a number counts microseconds since 1970, not seconds or milliseconds";
-      return false;
-    }
+    if (v1::Event message; message.ParseFromString(wire_)) error_ = WhatNoRunHas(message);
+    if (!error_.empty()) return false;
     if (!refused) refused = encoder_.Check(event_);
     if (refused) error_ = codecs::RefusalText(refused);
     return true;
