@@ -280,7 +280,9 @@ absl::Status HttpServer::Impl::Start() {
   if (daemon != nullptr) return absl::OkStatus();
   close(socket.fd);
   const std::lock_guard lock(mutex);
-  return tls ? absl::InvalidArgumentError(absl::StrCat("http.tls: the certificate and key cannot be used: ", last_log))
+  return tls ? absl::InvalidArgumentError(absl::StrCat(
+                   "http.tls: the certificate and key cannot be used: ", options.tls_cert_file, " and ",
+                   options.tls_key_file, " must be PEM, belong together, and need no passphrase: ", last_log))
              : absl::UnavailableError(absl::StrCat("http: the server cannot start: ", last_log));
 }
 

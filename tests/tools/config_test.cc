@@ -377,6 +377,22 @@ TEST(Config, ASecretOfTheClientNeedNotStandInTheFile) {
               HasSubstr("$RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASSWORD: is set and empty"));
 }
 
+TEST(Config, WhatAVariableSetIsBlamedOnTheVariable) {
+  EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_TIME_ZONE", "Foo"}}), HasSubstr("$RUNLEDGER_TIME_ZONE: time_zone: there is no"));
+  EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASWORD", "x"}}),
+              HasSubstr("$RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASWORD: "));
+  EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_JOBS_ORDERS_SCHEDULE", "daily"}}),
+              HasSubstr("$RUNLEDGER_JOBS_ORDERS_SCHEDULE: jobs, workflows and calendars cannot be set by variables"));
+}
+
+TEST(Config, WhatWouldHaveNoEffectIsRefused) {
+  EXPECT_THAT(ErrorOf("log: { librdkafka: { group.id: g, bootstrap.servers: b } }"),
+              AllOf(HasSubstr("log.librdkafka.group.id cannot be set: write log.group"),
+                    HasSubstr("log.librdkafka.bootstrap.servers cannot be set: write log.brokers")));
+  EXPECT_THAT(ErrorOf("workflows: { 'w*': { schedule: hourly } }"), HasSubstr("workflows.w*.schedule: of a pattern"));
+  EXPECT_TRUE(LoadConfig("workflows: { defaults: { schedule: hourly }, 'w*': { priority: low } }", "f.yaml", {}).ok());
+}
+
 TEST(Config, WhatDiffersIsNamed) {
   const auto changed = [](const std::string& before, const std::string& after) {
     const auto a = LoadConfig(before, "a.yaml", {}), b = LoadConfig(after, "b.yaml", {});

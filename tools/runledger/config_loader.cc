@@ -36,9 +36,11 @@ class Loader {
     if (root.IsDefined() && !root.IsNull()) Walk(root, "", keys);
     for (const Key& key : keys) {
       const auto variable = environment.find(VariableOf(key.path));
-      if (variable != environment.end()) FromText(key, variable->second, "$" + variable->first);
-      if (const auto* map = std::get_if<TextMapKey>(&key.target))
-        FromVariables(VariableOf(key.path) + "_", *map, environment);
+      if (variable != environment.end()) {
+        variables_[key.path] = "$" + variable->first;
+        FromText(key, variable->second, variables_[key.path]);
+      }
+      if (const auto* map = std::get_if<TextMapKey>(&key.target)) FromVariables(key.path, *map, environment);
     }
     FinishEntries(config);
     CheckVariables(keys, environment);
@@ -173,7 +175,8 @@ class Loader {
   }
 
   // Each variable with that prefix is a name of the map: RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASSWORD is sasl.password.
-  void FromVariables(const std::string& prefix, const TextMapKey& key, const Environment& environment) {
+  void FromVariables(const std::string& path, const TextMapKey& key, const Environment& environment) {
+    const std::string prefix = VariableOf(path) + "_";
     for (auto at = environment.lower_bound(prefix); at != environment.end() && at->first.starts_with(prefix); ++at) {
       const auto& [variable, value] = *at;
       std::string name = variable.substr(prefix.size());
@@ -182,6 +185,7 @@ class Loader {
         Problem("$" + variable, "is set and empty; leave it out where none is wanted");
       } else {
         (*key.values)[name] = value;
+        variables_[path + "." + name] = "$" + variable;
       }
     }
   }
@@ -333,8 +337,12 @@ class Loader {
         defaults = std::move(policy);
         continue;
       }
-      if (policy.plan && policy.enabled && read.name.find('*') == std::string::npos)
-        CheckDays(At(read.node), prefix, *config);
+      const bool pattern = read.name.find('*') != std::string::npos;
+      if (pattern && read.node["schedule"].IsDefined())
+        Problem(At(read.node), prefix +
+                                   ".schedule: of a pattern nobody knows which workflows there are; write it where a "
+                                   "workflow stands under its whole name, or under defaults");
+      if (policy.plan && policy.enabled && !pattern) CheckDays(At(read.node), prefix, *config);
       rules.push_back({read.name, std::move(policy)});
     }
     config->workflows = aggregators::WorkflowPolicies(std::move(defaults), std::move(rules));
@@ -367,9 +375,12 @@ class Loader {
   // A variable that begins like a section of ours but names no key is most likely a slip.
   void CheckVariables(const std::vector<Key>& keys, const Environment& environment) {
     std::vector<std::string> known;
-    std::set<std::string> sections, maps;
+    std::set<std::string> sections, maps, files;
     for (const Key& key : keys) {
       known.push_back(VariableOf(key.path));
+      if (std::holds_alternative<JobsKey>(key.target) || std::holds_alternative<WorkflowsKey>(key.target) ||
+          std::holds_alternative<TextListsKey>(key.target))
+        files.insert(VariableOf(key.path) + "_");
       if (std::holds_alternative<TextMapKey>(key.target)) maps.insert(VariableOf(key.path) + "_");
       if (const size_t dot = key.path.find('.'); dot != std::string::npos)
         sections.insert(VariableOf(key.path.substr(0, dot)) + "_");
@@ -378,6 +389,8 @@ class Loader {
       const auto begins = [&name](const std::string& prefix) { return name.starts_with(prefix); };
       const bool ours =
           std::any_of(sections.begin(), sections.end(), begins) && std::none_of(maps.begin(), maps.end(), begins);
+      if (std::any_of(files.begin(), files.end(), begins))
+        Problem("$" + name, "jobs, workflows and calendars cannot be set by variables: write them in the file");
       if (ours && std::find(known.begin(), known.end(), name) == known.end()) Unknown("$" + name, name, known);
     }
   }
@@ -385,7 +398,7 @@ class Loader {
   void CheckWhole(const Config& config) {
     CheckLog(config);
     CheckState(config);
-    CheckZone(file_, "time_zone", config.time_zone);
+    CheckZone(Where("time_zone"), "time_zone", config.time_zone);
     if (!exporters::IsListenAddress(config.listen))
       Problem(file_, "http.listen: \"" + config.listen + "\" is not address:port, e.g. 127.0.0.1:9464");
     if (config.warehouse_kind == "sqlite" &&
@@ -480,8 +493,15 @@ class Loader {
     }
     // Each alone, so that all of them are told.
     for (const auto& [name, value] : config.librdkafka) {
+      const std::string path = "log.librdkafka." + name;
+      for (const auto& [other, ours] : {std::pair("group.id", "log.group"),
+                                        {"group.instance.id", "log.instance_id"},
+                                        {"bootstrap.servers", "log.brokers"},
+                                        {"metadata.broker.list", "log.brokers"}}) {
+        if (name == other) Problem(Where(path), path + " cannot be set: write " + ours);
+      }
       if (const absl::Status known = kafka::CheckSettings({{name, value}}); !known.ok())
-        Problem(file_, std::string(known.message()));
+        Problem(Where(path), std::string(known.message()));
     }
   }
 
@@ -494,7 +514,14 @@ class Loader {
       Problem(where, key + ": \"" + name + "\" is no name of a topic (1 to 249 letters, digits, '.', '_', '-')");
   }
 
+  // Where the key was set: a variable, else the file.
+  std::string Where(const std::string& path) const {
+    const auto variable = variables_.find(path);
+    return variable == variables_.end() ? file_ : variable->second;
+  }
+
   std::string file_;
+  std::map<std::string, std::string> variables_;  // by key, those that were set
   std::vector<std::string> problems_;
   std::vector<ReadEntry<JobEntry>> jobs_;
   std::vector<ReadEntry<WorkflowEntry>> workflows_;

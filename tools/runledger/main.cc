@@ -116,7 +116,10 @@ void AddConfig(CLI::App* app, int* status) {
       if (loaded.warehouse_kind == "bigquery") {
         if (const absl::Status files = CheckBigQueryFiles(loaded); !files.ok()) return Complain(files);
       }
-      if (!loaded.tls_cert.empty()) {  // what they are worth is known by using them, on a port that nobody knows
+      // What TLS files are worth is known by using them; nobody is waited for.
+      const auto client = kafka::Producer::Create(ConnectionSettings(loaded), nullptr, nullptr);
+      if (!client.ok()) return Complain(client.status());
+      if (!loaded.tls_cert.empty()) {  // likewise, on a port that nobody knows
         const auto server = exporters::HttpServer::Start(
             {.listen = "127.0.0.1:0", .tls_cert_file = loaded.tls_cert, .tls_key_file = loaded.tls_key}, {});
         if (!server.ok()) return Complain(server.status());
