@@ -38,6 +38,9 @@ class EmitToAnswers(harness.SystemTest):
         self.assertEqual(nobody.returncode, 1, "no such run is bad news: " + nobody.stdout)
         self.assertIn("hourly_1", runledger("runs", "hourly", "--url", instance.url).stdout)
         self.assertIn("nightly_1", runledger("runs", "nightly", "--warehouse", self.directory / "history.db").stdout)
+        # Neither said when it began, or of which date it is.
+        for query, words in ((("processor_runs", "--processor", "nightly"), "nightly_1"), (("performance_by_phase",), "hourly")):
+            self.assertIn(words, runledger("query", *query, "--warehouse", self.directory / "history.db").stdout)
         for limit, more in ((1, True), (2, False)):
             cut = runledger("runs", "--limit", limit, "--warehouse", self.directory / "history.db").stdout
             self.assertEqual("there are more; raise --limit" in cut, more, cut)

@@ -1,5 +1,5 @@
 SELECT processor_name, run_id, alert_type, status, dependency_check_passed, missing_dependencies, started_at
 FROM processor_run_history
-WHERE started_at >= @now - @hours * 3600000000
+WHERE run_timestamp >= @now - @hours * 3600000000
   AND alert_sent
-ORDER BY started_at DESC, processor_name, run_id, retry_attempt
+ORDER BY run_timestamp DESC, processor_name, run_id, retry_attempt

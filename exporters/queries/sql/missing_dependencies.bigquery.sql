@@ -4,7 +4,7 @@ SELECT JSON_VALUE(dependency) AS missing_dependency,
 FROM `{dataset}.processor_run_history_between`(
        DATE_SUB(DATE(TIMESTAMP_SUB(@now, INTERVAL @days DAY)), INTERVAL 1 DAY), DATE '9999-12-31') AS runs,
      UNNEST(JSON_QUERY_ARRAY(runs.missing_dependencies)) AS dependency
-WHERE runs.started_at >= TIMESTAMP_SUB(@now, INTERVAL @days DAY)
+WHERE runs.run_timestamp >= TIMESTAMP_SUB(@now, INTERVAL @days DAY)
 GROUP BY missing_dependency
 ORDER BY failure_count DESC, missing_dependency
 LIMIT @limit

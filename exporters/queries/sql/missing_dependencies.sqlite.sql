@@ -3,7 +3,7 @@ SELECT dependency.value AS missing_dependency,
        COUNT(DISTINCT processor_name) AS affected_processors
 FROM (SELECT processor_name, missing_dependencies
       FROM processor_run_history
-      WHERE started_at >= @now - @days * 86400000000) AS runs,
+      WHERE run_timestamp >= @now - @days * 86400000000) AS runs,
      json_each(runs.missing_dependencies) AS dependency
 WHERE json_type(runs.missing_dependencies) = 'array'
 GROUP BY missing_dependency

@@ -6,6 +6,6 @@ SELECT phase,
        COUNTIF(status = 'failed') AS failures
 FROM `{dataset}.processor_run_history_between`(
        DATE_SUB(DATE(TIMESTAMP_SUB(@now, INTERVAL @hours HOUR)), INTERVAL 1 DAY), DATE '9999-12-31')
-WHERE started_at >= TIMESTAMP_SUB(@now, INTERVAL @hours HOUR)
+WHERE run_timestamp >= TIMESTAMP_SUB(@now, INTERVAL @hours HOUR)
 GROUP BY phase, processor_name
 ORDER BY phase, avg_duration DESC, processor_name

@@ -5,6 +5,6 @@ SELECT phase,
        MAX(duration_seconds) AS max_duration,
        COUNT(CASE WHEN status = 'failed' THEN 1 END) AS failures
 FROM processor_run_history
-WHERE started_at >= @now - @hours * 3600000000
+WHERE run_timestamp >= @now - @hours * 3600000000
 GROUP BY phase, processor_name
 ORDER BY phase, avg_duration DESC, processor_name

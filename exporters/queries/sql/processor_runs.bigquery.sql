@@ -3,6 +3,6 @@ SELECT run_id, data_date, status, trigger_source, dependency_check_passed, durat
 FROM `{dataset}.processor_run_history_between`(
        DATE_SUB(DATE_SUB(DATE(@now), INTERVAL @days DAY), INTERVAL @days_ahead DAY), DATE '9999-12-31')
 WHERE processor_name = @processor
-  AND data_date >= DATE_SUB(DATE(@now), INTERVAL @days DAY)
-ORDER BY started_at DESC, run_id, retry_attempt
+  AND COALESCE(data_date, DATE(run_timestamp)) >= DATE_SUB(DATE(@now), INTERVAL @days DAY)
+ORDER BY run_timestamp DESC, run_id, retry_attempt
 LIMIT @limit
