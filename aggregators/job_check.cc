@@ -159,6 +159,13 @@ JobCheck CheckJob(const JobPolicy& policy, std::string_view name, const JobFacts
   }
   static const JobFacts kNone;
   const JobFacts& what_is_known = facts == nullptr ? kNone : *facts;
+  // More than a day, as a caller's date may be of a zone further east.
+  if (SpanOfDate(policy, last).start_us > known.watermark_us + kDayUs) {
+    check.known = false;
+    check.why_unknown = absl::StrCat("the log has come to ", codecs::FormatRfc3339(known.watermark_us), ", and not to ",
+                                     codecs::FormatDate(last));
+    return check;
+  }
   check.gaps = FindGaps(policy, what_is_known, first, last, known);
   if (check.gaps.expected.empty()) {
     if (std::string why = WhyNothingIsKnown(policy, what_is_known, last, known); !why.empty()) {

@@ -98,6 +98,8 @@ TEST(CheckJob, DatesOfWhichNothingIsKnownAreNoGoodNewsWithoutAScheduleEither) {
   EXPECT_TRUE(check("2026-01-06", "2026-01-12").healthy());
   EXPECT_FALSE(check("2025-10-01", "2025-10-07").known) << "more than state.days before the log";
   EXPECT_THAT(check("2025-10-01", "2025-10-07").why_unknown, ::testing::HasSubstr("state.days"));
+  EXPECT_FALSE(check("2026-01-14", "2026-01-20").known) << "a week to come";
+  EXPECT_THAT(check("2026-01-14", "2026-01-20").why_unknown, ::testing::HasSubstr("and not to 2026-01-20"));
   known.began_us = At("2026-01-13T06:00:00Z");
   EXPECT_FALSE(check("2026-01-06", "2026-01-12").known);
   EXPECT_THAT(check("2026-01-06", "2026-01-12").why_unknown, ::testing::HasSubstr("begins at 2026-01-13T06:00:00Z"));

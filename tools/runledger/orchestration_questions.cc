@@ -203,8 +203,10 @@ int MissingFiles(const Options& options) {
     std::printf("no cleanup is known\n");
     return verdict;
   }
+  const bool counted = cleanup["missing_files_found"].is_null() && cleanup["files"].is_array();
   std::printf("cleanup %s at %s UTC: %s file(s) missing, %s republished\n", Text(cleanup["cleanup_id"]).c_str(),
-              Time(cleanup["cleaned_at"]).c_str(), Text(cleanup["missing_files_found"]).c_str(),
+              Time(cleanup["cleaned_at"]).c_str(),
+              counted ? std::to_string(cleanup["files"].size()).c_str() : Text(cleanup["missing_files_found"]).c_str(),
               Text(cleanup["republished_count"]).c_str());
   if (!cleanup["files"].is_array()) {
     std::printf("which files is not known: the cleanup's list is none\n");

@@ -60,8 +60,12 @@ void PrintTracePage(const Json& graph) {
   }
 
   std::printf("\n3. What it depended on\n");
-  if (run.contains("dependency_check_passed")) {
-    Line("check passed", run["dependency_check_passed"] == true ? "yes" : "no");
+  const auto told = [&run](const char* column) { return run.contains(column) && !run[column].is_null(); };
+  if (told("dependency_check_passed") || told("missing_dependencies") || told("stale_dependencies") ||
+      told("upstream_dependencies")) {
+    Line("check passed", !told("dependency_check_passed")         ? "not told"
+                         : run["dependency_check_passed"] == true ? "yes"
+                                                                  : "no");
     Line("missing", ListOf(run, "missing_dependencies"));
     Line("stale", ListOf(run, "stale_dependencies"));
     Line("all", ListOf(run, "upstream_dependencies"));
