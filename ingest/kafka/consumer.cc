@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "ingest/kafka/handles.h"
 #include "ingest/kafka/metadata.h"

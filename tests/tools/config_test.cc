@@ -381,6 +381,10 @@ TEST(Config, WhatAVariableSetIsBlamedOnTheVariable) {
   EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_TIME_ZONE", "Foo"}}), HasSubstr("$RUNLEDGER_TIME_ZONE: time_zone: there is no"));
   EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASWORD", "x"}}),
               HasSubstr("$RUNLEDGER_LOG_LIBRDKAFKA_SASL_PASWORD: "));
+  EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_HTTP_LISTEN", "x"}}), HasSubstr("$RUNLEDGER_HTTP_LISTEN: http.listen: \"x\""));
+  EXPECT_THAT(
+      ErrorOf("", {{"RUNLEDGER_LOG_LIBRDKAFKA_ENABLE_AUTO_COMMIT", "true"}}),
+      HasSubstr("$RUNLEDGER_LOG_LIBRDKAFKA_ENABLE_AUTO_COMMIT: log.librdkafka.enable.auto.commit cannot be set"));
   EXPECT_THAT(ErrorOf("", {{"RUNLEDGER_JOBS_ORDERS_SCHEDULE", "daily"}}),
               HasSubstr("$RUNLEDGER_JOBS_ORDERS_SCHEDULE: jobs, workflows and calendars cannot be set by variables"));
 }

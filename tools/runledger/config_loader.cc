@@ -12,11 +12,10 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "codecs/utf8.h"
-#include "codecs/views.h"
-#include "exporters/http/listen_socket.h"
-#include "ingest/kafka/consumer.h"
 #include "ingest/kafka/types.h"
+#include "tools/runledger/config_checks.h"
 #include "tools/runledger/job_settings.h"
 #include "tools/runledger/units.h"
 
@@ -46,7 +45,7 @@ class Loader {
     CheckVariables(keys, environment);
     // One place for snapshots: a topic that is named takes the place of the default directory.
     if (config->state_dir == kNotSet) config->state_dir = config->state_kafka_topic.empty() ? default_dir : "";
-    CheckWhole(*config);
+    CheckConfig(*config, [this](const std::string& key, const std::string& text) { Problem(Where(key), text); });
   }
 
   const std::vector<std::string>& problems() const { return problems_; }
@@ -94,8 +93,7 @@ class Loader {
   }
 
   void Unknown(const std::string& where, const std::string& path, const std::vector<std::string>& known) {
-    const std::string nearest = NearestName(path, known);
-    Problem(where, "unknown key " + path + (nearest.empty() ? "" : "; did you mean " + nearest + "?"));
+    Problem(where, UnknownKey(path, known));
   }
 
   void FromNode(const Key& key, const YAML::Node& node) {
@@ -165,10 +163,11 @@ class Loader {
       }
       *number->value = value;
     } else if (const auto* list = std::get_if<TextListKey>(&key.target)) {
-      *list->values = Split(text);
+      *list->values = absl::StrSplit(text, ',', absl::SkipEmpty());
     } else if (const auto* topics = std::get_if<TopicsKey>(&key.target)) {
       topics->topics->clear();
-      for (const std::string& name : Split(text)) AddTopic(where, {.name = name}, topics->topics);
+      for (const auto name : absl::StrSplit(text, ',', absl::SkipEmpty()))
+        AddTopic(where, {.name = std::string(name)}, topics->topics);
     } else {
       Problem(where, key.path + " cannot be set by a variable");
     }
@@ -188,15 +187,6 @@ class Loader {
         variables_[path + "." + name] = "$" + variable;
       }
     }
-  }
-
-  static std::vector<std::string> Split(const std::string& text) {
-    std::vector<std::string> parts;
-    std::istringstream stream(text);
-    for (std::string part; std::getline(stream, part, ',');) {
-      if (!part.empty()) parts.push_back(part);
-    }
-    return parts;
   }
 
   void Topics(const YAML::Node& node, std::vector<ingest::TopicOptions>* topics) {
@@ -230,7 +220,7 @@ class Loader {
   void AddTopic(const std::string& where, const ingest::TopicOptions& topic,
                 std::vector<ingest::TopicOptions>* topics) {
     if (topic.name.empty()) return Problem(where, "log.topics: an entry without name");
-    CheckTopicName(where, "log.topics", topic.name);
+    if (const std::string wrong = TopicNameProblem("log.topics", topic.name); !wrong.empty()) Problem(where, wrong);
     const auto same = [&](const ingest::TopicOptions& other) { return other.name == topic.name; };
     if (std::any_of(topics->begin(), topics->end(), same))
       Problem(where, "log.topics: " + topic.name + " is listed twice");
@@ -301,7 +291,7 @@ class Loader {
         Problem(file_, "calendars." + name + ": " + std::string(parsed.status().message()));
       }
     }
-    // A slip in the general zone is told once, by CheckWhole, and those of the entries beside it.
+    // A slip in the general zone is told once, by CheckConfig, and those of the entries beside it.
     const bool zone_is_good = aggregators::TimeZone::Load(config->time_zone).ok();
     FinishJobs(calendars, zone_is_good ? config->time_zone : "UTC", config);
     FinishWorkflows(calendars, zone_is_good ? config->time_zone : "UTC", config);
@@ -367,11 +357,6 @@ class Loader {
   static constexpr int64_t kLeastMessage = int64_t{256} << 10;
   static constexpr int64_t kLeastInflated = int64_t{4} << 20;
 
-  void CheckZone(const std::string& where, const std::string& key, const std::string& zone) {
-    if (!zone.empty() && !aggregators::TimeZone::Load(zone).ok())
-      Problem(where, key + ": there is no time zone '" + zone + "'; write e.g. America/New_York");
-  }
-
   // A variable that begins like a section of ours but names no key is most likely a slip.
   void CheckVariables(const std::vector<Key>& keys, const Environment& environment) {
     std::vector<std::string> known;
@@ -395,125 +380,6 @@ class Loader {
     }
   }
 
-  void CheckWhole(const Config& config) {
-    CheckLog(config);
-    CheckState(config);
-    CheckZone(Where("time_zone"), "time_zone", config.time_zone);
-    if (!exporters::IsListenAddress(config.listen))
-      Problem(file_, "http.listen: \"" + config.listen + "\" is not address:port, e.g. 127.0.0.1:9464");
-    if (config.warehouse_kind == "sqlite" &&
-        (config.warehouse_path == ":memory:" || config.warehouse_path.starts_with("file:")))
-      Problem(file_, "warehouse.path \"" + config.warehouse_path +
-                         "\" is not the path of a file: rows would be gone with the process");
-    if (config.warehouse_kind == "sqlite" && config.warehouse_path.empty())
-      Problem(file_, "warehouse.kind is sqlite and warehouse.path is empty");
-    if (config.warehouse_kind == "bigquery") CheckBigQuery(config);
-    if (!config.spool_dir.empty() && config.spool_dir.find("${XDG_STATE_HOME}") != 0 && config.spool_dir[0] != '/')
-      Problem(file_, "spool.dir \"" + config.spool_dir +
-                         "\" is no absolute path: commands are started anywhere, and must find it again");
-    if (config.tls_cert.empty() != config.tls_key.empty()) Problem(file_, "http.tls needs both cert and key");
-    CheckBrokers(config.brokers);
-    if (const absl::Status status = kafka::Consumer::CheckSettings(config.librdkafka); !status.ok())
-      Problem(file_, std::string(status.message()));
-    if (config.auth_user.empty() != config.auth_password.empty())
-      Problem(file_, "http.auth needs both user and password");
-    if (config.expiry_us % (int64_t{86'400} * 1'000'000) != 0)
-      Problem(file_, "warehouse.expiry takes whole days, e.g. 90d");
-  }
-
-  // host or host:port, separated by commas.
-  void CheckBrokers(const std::string& brokers) {
-    const std::vector<std::string> all = Split(brokers);
-    if (all.empty()) Problem(file_, "log.brokers \"" + brokers + "\" names no broker, e.g. localhost:9092");
-    for (const std::string& broker : all) {
-      const size_t colon = broker.rfind(':');
-      if (colon == broker.npos || broker.ends_with(']')) continue;  // without a port; [::1]
-      const std::string port = broker.substr(colon + 1);
-      int number = 0;
-      const auto [at, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-      if (error != std::errc() || at != port.data() + port.size() || number < 1 || number > 65'535)
-        Problem(file_, "log.brokers: \"" + broker + "\" is not host:port with a port from 1 to 65535");
-    }
-  }
-
-  static std::string_view HostOf(std::string_view url) {
-    const size_t scheme = url.find("://");
-    return url.substr(scheme == url.npos ? 0 : scheme + 3);
-  }
-
-  void CheckBigQuery(const Config& config) {
-    if (config.bigquery_project.empty()) Problem(file_, "warehouse.kind is bigquery and warehouse.project is empty");
-    // The service's own rule: letters, digits and underscores.
-    const auto is_dataset = [](const std::string& name) {
-      return !name.empty() && name.size() <= 1024 &&
-             name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == name.npos;
-    };
-    if (!is_dataset(config.bigquery_dataset))
-      Problem(file_, "warehouse.dataset \"" + config.bigquery_dataset + "\" is no name of a dataset");
-    std::vector<std::string> known;
-    for (const codecs::View& view : codecs::Views()) known.push_back("warehouse.views." + std::string(view.name));
-    for (const auto& [view, dataset] : config.bigquery_views) {
-      const std::string path = "warehouse.views." + view;
-      if (std::find(known.begin(), known.end(), path) == known.end()) Unknown(file_, path, known);
-      if (!is_dataset(dataset))
-        Problem(file_, "warehouse.views." + view + ": \"" + dataset + "\" is no name of a dataset");
-    }
-    const std::pair<const char*, const std::string*> addresses[] = {
-        {"warehouse.endpoint", &config.bigquery_endpoint}, {"warehouse.rest_endpoint", &config.bigquery_rest_endpoint}};
-    for (const auto& [key, address] : addresses) {
-      if ((!address->starts_with("https://") && !address->starts_with("http://")) || address->ends_with('/'))
-        Problem(file_, std::string(key) + " \"" + *address +
-                           "\" is not https://host or http://host:port, without a / at the end");
-    }
-    if (HostOf(config.bigquery_endpoint).starts_with("bigquery.") ||
-        HostOf(config.bigquery_rest_endpoint).starts_with("bigquerystorage."))
-      Problem(file_, "warehouse.endpoint \"" + config.bigquery_endpoint + "\" and warehouse.rest_endpoint \"" +
-                         config.bigquery_rest_endpoint +
-                         "\" look swapped: the first is the Storage Write API (gRPC), the second the REST API");
-  }
-
-  void CheckState(const Config& config) {
-    const std::string& topic = config.state_kafka_topic;
-    if (topic.empty()) return;
-    CheckTopicName(file_, "state.kafka_topic", topic);
-    if (!config.state_dir.empty())
-      Problem(file_, "state.dir and state.kafka_topic are both set: snapshots go to one of them");
-    const auto is_topic = [&](const ingest::TopicOptions& read) { return read.name == topic; };
-    if (topic == config.dead_letter_topic || std::any_of(config.topics.begin(), config.topics.end(), is_topic))
-      Problem(file_, "state.kafka_topic " + topic + " must be a topic of its own, not one of events or dead letters");
-  }
-
-  void CheckLog(const Config& config) {
-    if (config.brokers.empty()) Problem(file_, "log.brokers is empty");
-    if (config.group.empty()) Problem(file_, "log.group is empty");
-    CheckTopicName(file_, "log.dead_letter_topic", config.dead_letter_topic);
-    for (const ingest::TopicOptions& topic : config.topics) {
-      if (topic.name == config.dead_letter_topic)
-        Problem(file_, "log.dead_letter_topic " + topic.name + " is among log.topics: it would feed itself");
-    }
-    // Each alone, so that all of them are told.
-    for (const auto& [name, value] : config.librdkafka) {
-      const std::string path = "log.librdkafka." + name;
-      for (const auto& [other, ours] : {std::pair("group.id", "log.group"),
-                                        {"group.instance.id", "log.instance_id"},
-                                        {"bootstrap.servers", "log.brokers"},
-                                        {"metadata.broker.list", "log.brokers"}}) {
-        if (name == other) Problem(Where(path), path + " cannot be set: write " + ours);
-      }
-      if (const absl::Status known = kafka::CheckSettings({{name, value}}); !known.ok())
-        Problem(Where(path), std::string(known.message()));
-    }
-  }
-
-  // Kafka's own rule.
-  void CheckTopicName(const std::string& where, const std::string& key, const std::string& name) {
-    const bool legal = !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
-                       name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-                           std::string::npos;
-    if (!legal)
-      Problem(where, key + ": \"" + name + "\" is no name of a topic (1 to 249 letters, digits, '.', '_', '-')");
-  }
-
   // Where the key was set: a variable, else the file.
   std::string Where(const std::string& path) const {
     const auto variable = variables_.find(path);
@@ -527,35 +393,7 @@ class Loader {
   std::vector<ReadEntry<WorkflowEntry>> workflows_;
 };
 
-size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
-
-std::string NearestName(const std::string& name, const std::vector<std::string>& known) {
-  std::string nearest;
-  size_t least = std::max<size_t>(2, name.size() / 3) + 1;
-  for (const std::string& candidate : known) {
-    const size_t distance = EditDistance(name, candidate);
-    if (distance < least) {
-      least = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
-}
 
 Environment ProcessEnvironment() {
   Environment environment;

@@ -2,7 +2,6 @@
 
 #include <map>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "tools/runledger/config.h"
@@ -22,8 +21,5 @@ absl::StatusOr<Config> LoadConfig(const std::string& text, const std::string& fi
 std::string ConfigFileOf(const std::string& path, const Environment& environment);
 // The same for the file that is meant.
 absl::StatusOr<Config> LoadConfigFile(const std::string& path, const Environment& environment);
-
-// The known name that is closest to a misspelt one; empty if none is close.
-std::string NearestName(const std::string& name, const std::vector<std::string>& known);
 
 }  // namespace runledger::tools

@@ -12,6 +12,7 @@
 #include "exporters/http/http_server.h"
 #include "exporters/prometheus/metric_catalogue.h"
 #include "exporters/queries/named_queries.h"
+#include "ingest/kafka/producer.h"
 #include "tools/runledger/ask_instance.h"
 #include "tools/runledger/bigquery_warehouse.h"
 #include "tools/runledger/complaint.h"
