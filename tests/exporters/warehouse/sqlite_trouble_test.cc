@@ -16,6 +16,7 @@ namespace runledger::exporters {
 namespace {
 
 using ingest::Position;
+using ingest::SinkOpened;
 using ingest::SubmitResult;
 using ingest::TopicPartition;
 using Kind = SubmitResult::Kind;
@@ -34,6 +35,13 @@ class TroubleTest : public WarehouseTest {
     SubmitResult result = SubmitBatch(sink, 1, BatchOf(kPartition, {offset_, 0}, events));
     if (result.kind == Kind::kDone) offset_ += rows;
     return result;
+  }
+
+  // Does not wait for a lock that is not going to be free.
+  SqliteOptions Impatient() {
+    SqliteOptions options = Options();
+    options.busy_timeout_ms = 1;
+    return options;
   }
 
   void ExpectWhole() {
@@ -135,8 +143,11 @@ TEST_F(TroubleTest, KilledAtAnyMoment) {
     const pid_t child = fork();
     if (child == 0) {
       const auto sink = NewSink();
-      offset_ = OpenPartition(sink.get(), 1, kPartition).position->offset;
-      while (true) SubmitNext(sink.get(), 37);
+      const SinkOpened opened = OpenPartition(sink.get(), 1, kPartition);
+      if (!opened.position) _exit(1);  // what was expected of it is told by then
+      offset_ = opened.position->offset;
+      while (SubmitNext(sink.get(), 37).kind == Kind::kDone) continue;
+      _exit(1);
     }
     ASSERT_GT(child, 0);
     const auto reached = [&] {
@@ -145,10 +156,11 @@ TEST_F(TroubleTest, KilledAtAnyMoment) {
       const absl::StatusOr<int64_t> offset = (*database)->QueryInteger("SELECT \"offset\" FROM positions");
       return offset.ok() && *offset >= at_least;
     };
-    while (!reached()) sched_yield();
-    kill(child, SIGKILL);
     int status = 0;
+    while (!reached()) ASSERT_EQ(waitpid(child, &status, WNOHANG), 0) << "it ended by itself";
+    kill(child, SIGKILL);
     ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "it ended by itself";
     offset_ = std::stoll(QueryOne("SELECT \"offset\" FROM positions"));
     EXPECT_GE(offset_, at_least);
     ExpectWhole();
@@ -156,7 +168,7 @@ TEST_F(TroubleTest, KilledAtAnyMoment) {
 }
 
 TEST_F(TroubleTest, AnotherProcessHoldsTheLock) {
-  const auto sink = NewSink();
+  const auto sink = NewSink(Impatient());
   OpenPartition(sink.get(), 1, kPartition);
   absl::StatusOr<std::unique_ptr<Database>> other = Database::Open({.path = path_});
   ASSERT_TRUE((*other)->Execute("BEGIN IMMEDIATE").ok());
@@ -172,7 +184,7 @@ TEST_F(TroubleTest, LockedAtTheStart) {
   NewSink();
   absl::StatusOr<std::unique_ptr<Database>> other = Database::Open({.path = path_});
   ASSERT_TRUE((*other)->Execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").ok());
-  SqliteSink sink(Options(), &recorder_, nullptr);
+  SqliteSink sink(Impatient(), &recorder_, nullptr);
   EXPECT_TRUE(absl::IsUnavailable(sink.Start()));
   EXPECT_TRUE(absl::IsUnavailable(OpenPartition(&sink, 1, kPartition).status));
   other->reset();

@@ -123,7 +123,7 @@ SqliteOptions WarehouseTest::Options() {
   options.path = path_;
   options.secrets = {"password", "api_key"};
   options.expiry_days = 0;
-  options.busy_timeout_ms = 1;
+  options.busy_timeout_ms = 60'000;  // whoever holds the lock may be kept waiting for the processor
   options.now_us = [this] { return now_us_.load(); };
   options.on_problem = [this](const std::string& text) {
     const std::lock_guard lock(problems_mutex_);
