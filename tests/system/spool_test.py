@@ -30,12 +30,12 @@ class Spool(harness.SystemTest):
     def spool_config(self, **sections):
         return self.config(spool={"dir": str(self.spool)}, **sections)
 
-    def command(self, name, *flags):
-        return [harness.BINARY, name, "--brokers", self.broker.bootstrap, "--topic", self.topic, "--spool-dir", self.spool, *flags]
+    def command(self, name, *flags, topic=None):
+        return [harness.BINARY, name, "--brokers", self.broker.bootstrap, "--topic", topic or self.topic, "--spool-dir", self.spool, *flags]
 
-    def emit_one(self, job, run, status, *flags):
-        return subprocess.run(self.command("emit", "--job", job, "--run-id", run, "--status", status, *flags),
-                              capture_output=True, text=True)
+    def emit_one(self, job, run, status, *flags, topic=None):
+        return subprocess.run(self.command("emit", "--job", job, "--run-id", run, "--status", status, *flags, topic=topic),
+                              capture_output=True, text=True, timeout=harness.PATIENCE_S)
 
     def exec(self, job, *command, flags=()):
         process = subprocess.Popen(self.command("exec", "--job", job, "--run-id", job, *flags, "--", *command),
@@ -63,7 +63,7 @@ class Spool(harness.SystemTest):
         config = self.spool_config()
         self.make_topics(config)
         self.take_away()
-        started = self.emit_one("orders", "orders-1", "running", "--flush-timeout", "1s", "--json")
+        started = self.emit_one("orders", "orders-1", "running", "--flush-timeout", "10s", "--json")
         self.assertEqual(started.returncode, 0, started.stderr)
         self.assertEqual(json.loads(started.stdout)["spooled"], 1)
         self.assertRegex(started.stderr, f"1 of 1 event waits in {self.spool} for the next exec, emit or serve: .*onnect")
@@ -97,12 +97,29 @@ class Spool(harness.SystemTest):
         self.take_away()
         self.assertEqual(self.emit_one("orders", "orders-1", "success", "--flush-timeout", "1s").returncode, 0)
         self.bring_back()
-        run = self.exec("load", "true", flags=["--flush-timeout", "60s"])
-        self.assertEqual(run.communicate(), ("", ""))
+        # While its command runs.
+        run = self.exec("load", "sh", "-c", f"while ls {self.spool} | grep -qv lock; do sleep 0.1; done", flags=["--flush-timeout", "60s"])
+        self.assertEqual(run.communicate(timeout=harness.PATIENCE_S), ("", ""))
         self.assertEqual(self.files(), [])
         instance = self.serve(config).start().wait_ready()
         wait_until(lambda: len(self.rows()) == 3, "all are rows", instance.text)
         self.assertEqual(self.statuses("orders"), ["success"])
+
+    def test_what_waits_for_a_topic_that_is_not_there_holds_up_nobody(self):
+        config = self.spool_config()
+        self.make_topics(config)
+        slip = self.topic + ".slip"
+        done = self.emit_one("orders", "orders-1", "success", "--flush-timeout", "1s", topic=slip)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1 of 1 event waits in ", done.stderr)
+        waits = self.files()
+        self.assertEqual(len(waits), 1)
+        done = self.emit_one("orders", "orders-2", "success", "--flush-timeout", "1h")  # which ends long before
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.files(), waits)
+        self.make_topics(self.config(log={"topics": [slip], "dead_letter_topic": slip + ".dead-letters"}))
+        self.assertEqual(self.emit_one("orders", "orders-3", "success", "--flush-timeout", "60s").returncode, 0)
+        wait_until(lambda: self.files() == [] or self.emit_one("orders", "orders-3", "success").returncode, "it is sent")
 
     def test_serve_sends_and_a_second_sending_counts_once(self):
         config = self.spool_config()
@@ -122,7 +139,9 @@ class Spool(harness.SystemTest):
 
         # As a process that was killed after the log's answer and before it removed the file.
         for name, content in copies.items():
-            (self.spool / name).write_bytes(content)
+            beside = self.directory / name
+            beside.write_bytes(content)
+            beside.rename(self.spool / name)  # whole at once: half a file would be taken for one that was cut short
         wait_until(lambda: instance.metrics().value("runledger_spool_sent_total") == 100, "and again", instance.text)
         wait_until(lambda: len(self.rows()) == 100, "every record is a row", instance.text)
         self.assertEqual(instance.metrics().sum("runledger_runs_started_total"), 50)
@@ -150,7 +169,7 @@ class Spool(harness.SystemTest):
         self.make_topics(config)
         gate = self.directory / "gate"
         self.take_away()
-        run = self.exec("long", "sh", "-c", f"until test -e {gate}; do sleep 0.1; done", flags=["--heartbeat", "500ms"])
+        run = self.exec("long", "sh", "-c", f"until test -e {gate}; do sleep 0.1; done", flags=["--heartbeat", "500ms", "--flush-timeout", "60s"])
         wait_until(lambda: self.files(), "the start is in the spool")
         self.bring_back()
         wait_until(lambda: self.files() == [], "it is sent, and taken out")

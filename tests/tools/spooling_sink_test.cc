@@ -47,7 +47,7 @@ class SpoolingSinkTest : public LogTest {
   static SpoolingSinkOptions Now(bool may_wait) {
     SpoolingSinkOptions options;
     options.patience = options.retry = kNoWait;
-    options.drain_time = std::chrono::seconds(60);
+    options.drain_time = options.drain_patience = std::chrono::seconds(60);
     options.may_wait = may_wait;
     return options;
   }

@@ -29,7 +29,7 @@ constexpr char kSuffix[] = ".events";
 constexpr size_t kDigits = 12;
 constexpr int64_t kBlock = 4'096;
 constexpr int64_t kReserve = int64_t{64} << 10;  // at a time, so that the files are not added up for each event
-constexpr std::chrono::seconds kLockPatience{2};
+constexpr std::chrono::seconds kLockPatience{10};
 
 constexpr uint32_t kBrokersField = 1, kTopicField = 2, kPartitionerField = 3, kContentTypeField = 4;
 constexpr uint32_t kKeyField = 1, kValueField = 2;

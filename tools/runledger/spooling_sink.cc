@@ -58,11 +58,20 @@ FlushResult SpoolingSink::Flush(Deadline deadline) {
   if (!items_.empty() || acknowledged_ == 0) return Result();
 
   if (drain_until_ == Clock::time_point::max()) {
-    drain_until_ = Clock::now() + options_.drain_time;
+    drain_moved_at_ = Clock::now();
+    drain_until_ = drain_moved_at_ + options_.drain_time;
     if (Clock::now() >= next_round_) BeginRound();
   }
-  const Deadline until = std::min(deadline, drain_until_);
-  while (drain_.active() && sender_.WaitForRoom(until).ok() && Clock::now() < until) Hear();
+  while (drain_.active() && Clock::now() < std::min(deadline, drain_until_)) {
+    if (drained_ != drain_.sent()) {
+      drained_ = drain_.sent();
+      drain_moved_at_ = Clock::now();
+    }
+    const Deadline given_up = drain_moved_at_ + options_.drain_patience;
+    if (Clock::now() >= given_up) drain_until_ = Clock::now();
+    if (!sender_.WaitForRoom(std::min({deadline, drain_until_, given_up})).ok()) continue;
+    Hear();
+  }
   return Result();
 }
 

@@ -20,6 +20,9 @@ struct SpoolingSinkOptions {
   std::chrono::milliseconds patience = std::chrono::seconds(5);
   // How long Flush goes on, after all events of our own were acknowledged, to send what others left.
   std::chrono::milliseconds drain_time = std::chrono::seconds(2);
+  // ... and how long where the log, which took ours, acknowledges none of them: they may be for a topic that is not
+  // there.
+  std::chrono::milliseconds drain_patience = std::chrono::seconds(2);
   // After events had to go to the spool alone: how long until it is tried again to send them.
   std::chrono::milliseconds retry = std::chrono::seconds(5);
   // Whether the caller waits for room. If so, what waits in the spool goes first, so that events of one run that come
@@ -89,6 +92,8 @@ class SpoolingSink : public EventSink {
   bool began_ = false;          // a first round
   Clock::time_point next_round_;
   Clock::time_point drain_until_ = Clock::time_point::max();
+  Clock::time_point drain_moved_at_;  // when one of the drain's events was acknowledged last, while Flush looked
+  uint64_t drained_ = 0;              // how many had been then
 };
 
 }  // namespace runledger::tools
