@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,6 +36,7 @@ struct CredentialsOptions {
   std::function<int64_t()> now_us;
   // Environment variables by name, nullptr where one is not set; for tests. Empty: the process's own.
   std::function<const char*(const char*)> environment;
+  std::chrono::milliseconds metadata_timeout = std::chrono::seconds(5);  // for an answer of the metadata server
 };
 
 // Application Default Credentials in their usual order: the file that GOOGLE_APPLICATION_CREDENTIALS names; the file

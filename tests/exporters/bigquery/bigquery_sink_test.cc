@@ -265,11 +265,11 @@ TEST_F(BigQueryTest, ADeadServiceIsWaitedOut) {
 TEST_F(BigQueryTest, ASilentServiceIsAskedAgain) {
   Owner owner(partition_, Events(100));
   BigQueryOptions options = Options();
-  options.answer_timeout_us = 100'000;
+  options.answer_timeout_us = 500'000;
   const auto sink = NewSink(&owner, options);
   BigQueryFaults faults;
   faults.slow = 0.3;
-  faults.slow_ms = 400;
+  faults.slow_ms = 1'500;
   fake_.SetFaults(faults);
   ASSERT_TRUE(owner.Open(sink.get(), 1).status.ok());
   EXPECT_EQ(owner.Write(10, 100), "");
