@@ -53,6 +53,7 @@ class KafkaSnapshots : public SnapshotStore {
     int64_t on_its_way_bytes = int64_t{32} << 20;
     size_t max_bytes = size_t{16} << 30;  // largest state that is read back
     std::chrono::milliseconds produce_timeout = std::chrono::minutes(2);
+    std::chrono::milliseconds ask_timeout = std::chrono::seconds(3);  // for the ends of the topic's partitions
     std::chrono::milliseconds load_patience = std::chrono::minutes(5);
     std::chrono::milliseconds sweep_delay = std::chrono::seconds(30);  // after the last partition was taken
   };

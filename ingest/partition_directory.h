@@ -64,6 +64,10 @@ class PartitionDirectory {
     const std::lock_guard lock(mutex_);
     contact_until_us_ = std::max(contact_until_us_, until_us);
   }
+  int64_t contact_until_us() const {
+    const std::lock_guard lock(mutex_);
+    return contact_until_us_;
+  }
   bool InContact() const {
     const std::lock_guard lock(mutex_);
     return InContactLocked();

@@ -10,7 +10,6 @@
 namespace runledger::ingest {
 namespace {
 
-constexpr int kAskMs = 3'000;
 constexpr auto kAskAgain = std::chrono::seconds(5);
 constexpr auto kIdle = std::chrono::milliseconds(500);
 constexpr size_t kSweptAtOnce = 50'000;  // keys remembered before they are handed over
@@ -84,7 +83,7 @@ void SnapshotLoader::Run() {
 // The ends of the topic's partitions; empty: it does not say.
 std::vector<int64_t> SnapshotLoader::AskEnds() {
   if (Clock::now() < ask_again_) return {};
-  auto ends = reader_->Ends(kAskMs);
+  auto ends = reader_->Ends(static_cast<int>(options_.ask_timeout.count()));
   if (ends.ok()) {
     ends_known_ = true;
     ends_problem_.clear();

@@ -132,6 +132,7 @@ class KafkaSnapshotsOnBroker : public test::BrokerTest {
     options.group = "group";
     options.client = broker().client();
     options.sweep_delay = 100ms;
+    options.ask_timeout = 30s;  // it is asked once where a tenure begins
     return options;
   }
   std::unique_ptr<Process> Start(Tenure tenure, std::optional<KafkaSnapshots::Options> options = {}) {
@@ -378,6 +379,7 @@ TEST_F(KafkaSnapshotsOnBroker, ALoadThatWaitsEndsWithTheStoreAndOneThatWaitedLon
   ASSERT_EQ(broker().Pause(), absl::OkStatus());
   auto options = Options();
   options.load_patience = 1s;
+  options.ask_timeout = 1s;
   auto impatient = Start(2, options);
   EXPECT_TRUE(absl::IsNotFound(impatient->Load(pointer).status()));
   auto patient = Start(3);
@@ -423,6 +425,7 @@ TEST_F(KafkaSnapshotsOnBroker, WhatIsGivenUpIsDeleted) {
   process->Hand(800, State(4));
   process->tenure = 2;
   ASSERT_TRUE(process->Load(kept).ok());
+  EXPECT_TRUE(LeavesOnly({IdOf(kept)}));
   process->End();
   EXPECT_THAT(LiveIds(), ElementsAre(IdOf(kept)));
 }

@@ -9,7 +9,7 @@
 namespace runledger::test {
 namespace {
 
-constexpr int kTimeoutMs = 15'000;
+constexpr int kTimeoutMs = 60'000;
 
 class KafkaAdmin : public BrokerTest {};
 

@@ -15,7 +15,7 @@ namespace {
 
 using kafka::TopicPartition;
 
-constexpr int kTimeoutMs = 10'000;
+constexpr int kTimeoutMs = 60'000;
 
 std::unique_ptr<kafka::EmbeddedBroker> StartBroker(const std::string& topic, int partitions) {
   auto broker = kafka::EmbeddedBroker::Start();

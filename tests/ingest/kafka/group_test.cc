@@ -17,7 +17,7 @@ namespace {
 using kafka::TopicPartition;
 
 constexpr int kPartitions = 6;
-constexpr int kTimeoutMs = 10'000;
+constexpr int kTimeoutMs = 60'000;
 
 class KafkaGroup : public BrokerTest {
  protected:
@@ -251,9 +251,11 @@ TEST_F(KafkaGroup, ATopicThatIsMadeAfterSubscribingIsAssigned) {
 
 TEST_F(KafkaGroup, AMemberThatDoesNotPollIsReplacedAndItsCommitRefused) {
   const std::string topic = MakeTopic(1);
-  kafka::Settings settings = Group();
-  settings["max.poll.interval.ms"] = "6000";
-  Member zombie(settings, {topic});
+  const kafka::Settings settings = Group();
+  kafka::Settings short_lived = settings;
+  short_lived["session.timeout.ms"] = "6000";  // must not be longer than the other one
+  short_lived["max.poll.interval.ms"] = "6000";
+  Member zombie(short_lived, {topic});
   ASSERT_TRUE(StepUntil({&zombie}, [&] { return zombie.assigned().size() == 1; }));
   Member heir(settings, {topic});
   ASSERT_TRUE(StepUntil({&heir}, [&] { return heir.assigned().size() == 1; }));

@@ -18,7 +18,7 @@ using kafka::PartitionOffset;
 using kafka::TimestampType;
 using kafka::TopicPartition;
 
-constexpr int kTimeoutMs = 10'000;
+constexpr int kTimeoutMs = 60'000;
 
 class ReadingFromKafka : public BrokerTest {
  protected:
