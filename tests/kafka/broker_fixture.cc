@@ -12,7 +12,7 @@ namespace runledger::test {
 namespace {
 
 constexpr char kScript[] = RUNLEDGER_TESTS_DIR "/kafka/broker";
-constexpr int kAdminTimeoutMs = 15'000;
+constexpr int kAdminTimeoutMs = 60'000;
 
 }  // namespace
 

@@ -87,18 +87,27 @@ class Audit(harness.SystemTest):
     def scrape(self, instance, generator, share, count):
         """Saves `count` scrapes, evenly over what is left to be folded of this share of the events.
 
-        Where folding is quicker than scraping the last of them come when all is folded: while rows are being written and
-        the watermark moves on.
+        Where folding is quicker than scraping, the generator waits for each scrape, and is stopped for good at the end of
+        a share that is not the last. The last scrapes come when all is folded: while rows are being written and the
+        watermark moves on.
         """
+        many = count
         end = share * EVENTS * (1 - BAD) * 0.999
         last = None  # events folded at the last scrape that was saved
         changed = (0, time.monotonic())  # what was folded, since when
         while count > 0:
             self.alive(instance, generator)
+            late = last is not None and last > begin + (end - begin) * (many - count + 1) / many
+            if late:
+                generator.send_signal(signal.SIGSTOP)
             body, folded = self.look(instance)
+            if late and (share == 1 or folded < end):
+                generator.send_signal(signal.SIGCONT)
             if body is not None and (last is None or folded >= last + (end - last) / count):
                 self.save(body)
                 count -= 1
+                if last is None:
+                    begin = folded
                 last = folded
             if folded != changed[0]:
                 changed = (folded, time.monotonic())

@@ -16,7 +16,7 @@ STALE_S = 3
 class Exec(harness.SystemTest):
     def exec(self, job, *command, heartbeat=None):
         """Starts a command under `runledger exec`, in a process group of its own."""
-        flags = ["--date", datetime.datetime.now(datetime.timezone.utc).date().isoformat()]
+        flags = ["--date", datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "--flush-timeout", "60s"]
         if heartbeat:
             flags += ["--heartbeat", heartbeat]
         process = subprocess.Popen(
@@ -69,7 +69,8 @@ class Exec(harness.SystemTest):
         looks.until(lambda look: look.stale() >= {"doomed", "doomed.beating"}, "the killed ones are stale")
 
         # The one that beats has been running for longer than that too.
-        started = self.history("SELECT min(started_at) AS t FROM events WHERE job_name = 'steady'")[0]["t"]
+        started = harness.wait_until(
+            lambda: self.history("SELECT min(started_at) AS t FROM events WHERE job_name = 'steady'")[0]["t"], "its start is a row")
         enough = started + verdicts.micros(STALE_S + 1)
         looks.until(lambda look: min(look.watermarks().values()) > enough, "steady has run for longer")
         self.assertIsNone(steady.poll())

@@ -81,7 +81,8 @@ class Faults(harness.SystemTest):
 
     def member_config(self, number, static):
         config = self.config(warehouse={"path": str(self.disk.path / "history.db")},
-                             state={"dir": str(self.disk.path / f"state-{number}"), "snapshot_interval": "2s"})
+                             state={"dir": str(self.disk.path / f"state-{number}"), "snapshot_interval": "2s"},
+                             shutdown_timeout="120s")  # also where the broker is away for as long as it takes to start
         config["log"]["librdkafka"] = {
             "session.timeout.ms": str(SESSION_S * 1000), "heartbeat.interval.ms": "1000", "topic.metadata.refresh.interval.ms": "2000",
             "partition.assignment.strategy": "cooperative-sticky" if self.assignment == "cooperative" else "range,roundrobin"}

@@ -8,7 +8,7 @@ import harness
 import raw
 from harness import wait_until
 
-STALE_S = 8
+STALE_S = 20
 JOBS = [f"job-{number}" for number in range(24)]
 
 

@@ -176,16 +176,7 @@ class Instance:
     def wait_caught_up(self, patience=300, records=0):
         """Until every partition is caught up and what was read is durable. Of what has just been sent the instance may not know
         yet: `records` says how many there are in its partitions, at least."""
-        def there():
-            metrics = self.metrics()
-            up = metrics.all("runledger_log_caught_up")
-            ends = metrics.all("runledger_log_end_offset")
-            acked = metrics.all("runledger_log_acked_offset")
-            applied = metrics.all("runledger_log_applied_offset")  # may be ahead of the end that the leader named last
-            return up and all(v == 1 for v in up.values()) and len(ends) == len(acked) == len(up) and sum(
-                applied.values()) >= records and all(
-                acked[labels] >= max(end, applied[labels]) for labels, end in ends.items())
-        wait_until(there, "serve is caught up", self.text, patience)
+        wait_caught_up([self], patience=patience, records=records)
 
 
 class Metrics:
@@ -231,6 +222,22 @@ def wait_until(condition, what, explain=None, patience=PATIENCE_S, pause_s=0.05)
         if time.monotonic() > end:
             raise AssertionError(f"waited {patience} s in vain: {what}" + (f"\n{explain()}" if explain else ""))
         time.sleep(pause_s)
+
+
+def wait_caught_up(instances, partitions=1, patience=300, records=0):
+    """Until these instances have that many partitions between them, at least, each of which is caught up and durable as far as
+    it was read."""
+    def there():
+        looks = [instance.metrics() for instance in instances]
+        gauges = {name: {} for name in ("caught_up", "end_offset", "acked_offset", "applied_offset")}
+        for name, found in gauges.items():
+            for look in looks:
+                found.update(look.all("runledger_log_" + name))
+        up, ends, acked, applied = gauges.values()  # what is applied may be ahead of the end that the leader named last
+        return (len(up) >= partitions and all(v == 1 for v in up.values()) and up.keys() == ends.keys() == acked.keys() and
+                sum(applied.values()) >= records and
+                all(acked[labels] >= max(end, applied[labels]) for labels, end in ends.items()))
+    wait_until(there, "all is read and durable", lambda: "\n".join(instance.text() for instance in instances), patience)
 
 
 def runledger(*arguments, check=True, **options):
@@ -284,8 +291,9 @@ class SystemTest(unittest.TestCase):
         """A configuration for this test; `sections` are laid over it, key by key."""
         config = {
             "log": {"brokers": self.broker.bootstrap, "group": self.topic, "dead_letter_topic": self.dead_letters,
-                    "topics": [self.topic if self.own_events else {"name": self.topic, "own": False}], "contact_timeout": "5s",
-                    "librdkafka": {"session.timeout.ms": "6000", "heartbeat.interval.ms": "1000"}},
+                    "topics": [self.topic if self.own_events else {"name": self.topic, "own": False}], "contact_timeout": "15s",
+                    # An instance or a broker that is kept waiting for some seconds is still there.
+                    "librdkafka": {"session.timeout.ms": "15000", "heartbeat.interval.ms": "1000"}},
             "warehouse": {"path": str(self.directory / "history.db"), "batch_age": "100ms"},
             "http": {"listen": "127.0.0.1:0"},
         }

@@ -43,8 +43,7 @@ class OpenApi(harness.SystemTest):
                                    "a/b": {"schedule": "daily", "display_name": "A or B", "upstream": ["crashed", "never"]},
                                    "never": {"schedule": "daily", "revenue_impact": "true"}})
         # So that it knows that it is behind while its partitions still are its own.
-        config["log"].update(contact_timeout="1s")
-        config["log"]["librdkafka"]["session.timeout.ms"] = "45000"
+        config["log"]["librdkafka"]["session.timeout.ms"] = "120000"
         self.make_topics(config)
         self.instance = self.serve(config).start().wait_ready()
         self.described = self.instance.api("/api/v1/openapi.json")
@@ -65,6 +64,7 @@ class OpenApi(harness.SystemTest):
         harness.wait_until(lambda: self.instance.metrics().sum("runledger_runs_stale", processor="crashed") == 1 and
                            self.instance.metrics().sum("runledger_runs_finished_total", processor="a/b") == 2,
                            "the runs are seen", self.instance.text)
+        self.instance.wait_caught_up(records=8)
 
         self.assertEqual(len(self.judge("/api/v1/jobs", "/api/v1/jobs", 200)["jobs"]), 2)
         self.judge("/api/v1/jobs?x=1", "/api/v1/jobs", 400)

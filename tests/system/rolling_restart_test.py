@@ -2,7 +2,7 @@
 `instance`: they are restarted one after the other while events come, and one is killed. Every raw sample that Prometheus
 has is right at its own position, no counter ever falls, and what it grew by is what happened.
 
-    RUNLEDGER_ROLLING_EVENTS   how many events (default 24000)
+    RUNLEDGER_ROLLING_EVENTS   how many events (default 32000)
     RUNLEDGER_ROLLING_RATE     events a second (default 400)
 """
 
@@ -19,7 +19,7 @@ import prometheus
 import raw
 
 PARTITIONS = 6
-EVENTS = int(os.environ.get("RUNLEDGER_ROLLING_EVENTS", 24_000))
+EVENTS = int(os.environ.get("RUNLEDGER_ROLLING_EVENTS", 32_000))
 RATE = float(os.environ.get("RUNLEDGER_ROLLING_RATE", 400))
 JOBS = 24
 BAD = 0.001

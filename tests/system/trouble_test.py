@@ -248,7 +248,7 @@ class BrokerAway(TroubleTest):
         self.feed.write_all(100)
         wait_until(lambda: "dead letters: " in self.problems(instance), "/readyz names the problem", instance.text)
         self.assertIn("`runledger setup` makes the topic " + self.dead_letters, self.problems(instance))
-        self.assertEqual(instance.metrics().sum("runledger_runs_finished_total"), len(self.feed.runs))
+        wait_until(lambda: instance.metrics().sum("runledger_runs_finished_total") == len(self.feed.runs), "all is folded", instance.text)
         self.make_topics(config, PARTITIONS)
         self.check_once(instance)
         wait_until(lambda: self.problems(instance) == "", "nothing is wrong any more", instance.text)
@@ -267,13 +267,13 @@ class BrokerAway(TroubleTest):
             time.sleep(max(0, 60 - (time.monotonic() - began)))
         self.assertEqual(instance.status("/healthz"), 200)
         self.assertEqual(instance.metrics().sum("runledger_runs_stale"), 0)
-        self.assertEqual(instance.metrics().sum("runledger_log_caught_up"), 0)
+        wait_until(lambda: instance.metrics().sum("runledger_log_caught_up") == 0, "no verdict is shown", instance.text)
         self.bring_back(back)
         self.feed.write_all(500)
         wait_until(lambda: instance.status("/readyz") == 200, "it is ready again", instance.text)
         self.check_once(instance, letters_twice=True)  # those whose position could not be committed any more
         wait_until(lambda: self.problems(instance) == "", "nothing is wrong any more", instance.text)
-        self.assertIn("log: well again", instance.text())
+        wait_until(lambda: "log: well again" in instance.text(), "and that is logged", instance.text)
         self.assertEqual(instance.stop(), 0, instance.text())
 
     def test_stopped_and_back(self):
@@ -376,7 +376,7 @@ class WarehouseTrouble(TroubleTest):
         wait_until(lambda: instance.metrics().value("runledger_warehouse_circuit_open", table="events") == 0, "the circuit closes", instance.text)
         wait_until(lambda: instance.metrics().sum("runledger_warehouse_rows_total") == len(self.feed.runs), "rows are counted", instance.text)
         wait_until(lambda: self.problems(instance) == "", "nothing is wrong any more", instance.text)
-        self.assertIn("warehouse: well again", instance.text())
+        wait_until(lambda: "warehouse: well again" in instance.text(), "and that is logged", instance.text)
         self.assertEqual(instance.stop(), 0, instance.text())
         return instance
 
@@ -459,10 +459,14 @@ class Deaths(TroubleTest):
             asked = [http.client.HTTPConnection(host, int(port), timeout=30) for _ in range(4)]
             for connection, path in zip(asked, ("/metrics", "/readyz", "/api/v1/jobs", "/metrics")):
                 connection.request("GET", path)
+            self.broker.do("pause")  # nor can it have come back to the group before it answers
         finally:
             one.send_signal(signal.SIGCONT)
-        answers = [connection.getresponse() for connection in asked]
-        texts = [answer.read().decode() for answer in answers]
+        try:
+            answers = [connection.getresponse() for connection in asked]
+            texts = [answer.read().decode() for answer in answers]
+        finally:
+            self.broker.do("resume")
         for connection in asked:
             connection.close()
         for text in (texts[0], texts[3]):

@@ -94,7 +94,8 @@ class BrokerThatHangs(UnknownTest):
         frozen = looks.until(lambda look: not any(value for value in look.metrics.all("runledger_log_caught_up").values()),
                              "it notices that nobody answers")
         sent = self.send_meanwhile()
-        sign = self.history("SELECT max(event_time) AS t FROM events WHERE job_name = 'probe.alive'")[0]["t"]
+        sign = harness.wait_until(
+            lambda: self.history("SELECT max(event_time) AS t FROM events WHERE job_name = 'probe.alive'")[0]["t"], "it is a row")
         until = max(sign, now_us()) + verdicts.micros(STALE_S + 1)
         first = len(looks.all)
         looks.until(lambda look: now_us() > until, "the threshold has passed")

@@ -185,7 +185,7 @@ TEST_F(EventSenderTest, ExecKeepsTheStatusWithoutALog) {
 TEST_F(EventSenderTest, ExecDoesNotWaitForASilentLogWhenToldToGo) {
   broker_->SetDown();
   Process process(Exec(broker_->bootstrap(), {"--flush-timeout", "1h"},
-                       "trap 'exit 3' TERM; echo $$ ready; while :; do read x; done"));
+                       "sleep 1000 >/dev/null 2>&1 & trap 'kill $!; exit 3' TERM; echo $$ ready; wait $!"));
   process.WaitForOutput("ready");
   const pid_t command = std::stoi(process.OutputSoFar());
   process.Kill(SIGTERM);

@@ -162,7 +162,7 @@ void WarehouseTest::Write(SqliteSink* sink, const std::vector<v1::Event>& events
 }
 
 std::vector<SqlRow> WarehouseTest::Query(const std::string& sql) {
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open({.path = path_});
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open({.path = path_, .busy_timeout_ms = 60'000});
   EXPECT_TRUE(database.ok()) << database.status();
   absl::StatusOr<Statement> statement = (*database)->Prepare(sql);
   EXPECT_TRUE(statement.ok()) << statement.status();
@@ -185,7 +185,7 @@ std::string WarehouseTest::QueryOne(const std::string& sql) {
 }
 
 void WarehouseTest::Execute(const std::string& sql) {
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open({.path = path_});
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open({.path = path_, .busy_timeout_ms = 60'000});
   ASSERT_TRUE(database.ok()) << database.status();
   const absl::Status status = (*database)->Execute(sql);
   ASSERT_TRUE(status.ok()) << status;
