@@ -211,29 +211,41 @@ std::vector<WorkflowTrack::Actual> WorkflowTrack::Untaken(bool of_job, int64_t f
     }
     return actual;
   }
-  // Of each run the first try counts, if none is taken. Few are looked at, and many came before: what is remembered is
-  // sorted, so that nothing is allocated for each of those.
+  // Of tries of one run that belong together the first counts, if no later one is taken: whatever is asked for from
+  // where, of the same starts the same ones. Few are looked at, and many came before: what is remembered is sorted, so
+  // that nothing is allocated for each of those.
   struct Seen {
     uint64_t run_id;
-    bool before;
+    int64_t last_us = kNoTime;        // of the tries gone through so far
+    int64_t next_taken_us = kNoTime;  // behind those that are yet to be gone through, from the end
   };
   std::vector<Seen> runs;
   const auto from = FirstAt(starts_, from_us);
-  for (auto at = from; at != starts_.end(); ++at) runs.push_back({at->run_id, false});
+  for (auto at = from; at != starts_.end(); ++at) runs.push_back({.run_id = at->run_id});
   std::sort(runs.begin(), runs.end(), [](const Seen& a, const Seen& b) { return a.run_id < b.run_id; });
   const auto seen = [&](uint64_t run_id) -> Seen* {
     const auto found = std::lower_bound(runs.begin(), runs.end(), run_id,
                                         [](const Seen& run, uint64_t wanted) { return run.run_id < wanted; });
     return found == runs.end() || found->run_id != run_id ? nullptr : &*found;
   };
+  const auto together = [](int64_t earlier_us, int64_t later_us) {
+    return earlier_us != kNoTime && later_us != kNoTime && later_us - earlier_us <= kTriesUs;
+  };
   for (auto at = FirstAt(starts_, from_us - kTriesUs); at != from; ++at) {
-    if (Seen* run = seen(at->run_id)) run->before = true;
+    if (Seen* run = seen(at->run_id)) run->last_us = at->time_us;
+  }
+  std::vector<bool> taken_later;  // of from on
+  taken_later.resize(static_cast<size_t>(starts_.end() - from));
+  for (auto at = starts_.end(); at != from;) {
+    --at;
+    Seen* run = seen(at->run_id);
+    if (at->taken) run->next_taken_us = at->time_us;
+    taken_later[static_cast<size_t>(at - from)] = together(at->time_us, run->next_taken_us);
   }
   for (auto at = from; at != starts_.end(); ++at) {
-    if (at->taken) seen(at->run_id)->before = true;
-  }
-  for (auto at = from; at != starts_.end(); ++at) {
-    if (!std::exchange(seen(at->run_id)->before, true))
+    Seen* run = seen(at->run_id);
+    const bool first = !together(std::exchange(run->last_us, at->time_us), at->time_us);
+    if (first && !taken_later[static_cast<size_t>(at - from)])
       actual.push_back({at->time_us, at->run, static_cast<size_t>(at - starts_.begin())});
   }
   return actual;

@@ -121,6 +121,31 @@ RC_GTEST_PROP(WorkflowSnapshot, ARestoredShardGoesOnAsIfNothingHadHappened, ()) 
   RC_TAG(restored > 3 ? "many takeovers" : "few takeovers");
 }
 
+// Whether a try is one of an earlier run does not depend on which ticks were still open when it was looked at.
+TEST(WorkflowSnapshot, ATryADayLaterIsARunOfItsOwnWheneverItIsMatched) {
+  WorkflowFeed feed;
+  feed.Pass(kDayStart);
+  feed.Fold(At(7, 0), ExpectedJobEvent("job", At(8, 0)));
+  feed.Fold(JobEvent("job", "r", v1::RUNNING, At(8, 0)));
+  for (const int64_t due_us : {At(32, 20), At(33, 10)}) {  // 32:20 is open until 33:25, so 8:00 is looked at as well
+    v1::Event expected = ExpectedJobEvent("job", due_us);
+    expected.set_event_time_us(At(31, 0));
+    expected.mutable_expected()->set_expected_date(20'466);
+    feed.Fold(expected);
+  }
+  v1::Event again = JobEvent("job", "r", v1::RUNNING, At(33, 15));
+  again.mutable_run()->set_attempt(2);
+  feed.Fold(again);
+  EXPECT_THAT(feed.Words(At(33, 16)), testing::ElementsAre("32:20 overdue", "33:10 on_time"));
+  feed.Pass(At(33, 26));
+  feed.Pass(At(33, 27));
+  feed.shard->AdvanceWatermark(At(33, 27));
+  auto successor = feed.Empty();
+  ASSERT_TRUE(successor->RestoreSnapshot(SnapshotOf(feed.shard.get())).ok());
+  successor->AdvanceWatermark(At(33, 27));
+  EXPECT_EQ(Everything(successor.get()), Everything(feed.shard.get()));
+}
+
 TEST(WorkflowSnapshot, OneOfTheFormatBeforeIsRefusedByItsNumber) {
   WorkflowFeed feed;
   feed.Fold(At(8, 0), JobEvent("job", "r", v1::RUNNING, At(8, 0)));
