@@ -155,7 +155,7 @@ class Spool(harness.SystemTest):
         self.take_away()
         run = self.exec("long", "sleep", "1000", flags=["--heartbeat", "0"])
         # Though no beat and no end makes it look: what waits for too long is made durable.
-        wait_until(lambda: self.files(), "the start is in the spool")
+        wait_until(lambda: any(b"long" in (self.spool / name).read_bytes() for name in self.files()), "the start is in the spool")
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
         self.bring_back()
