@@ -219,7 +219,9 @@ TEST_F(CredentialsTest, TheMachinesAccountIsTheLastResort) {
   const auto server = TokenServer("/computeMetadata/v1/instance/service-accounts/default/token", "GET");
   environment_["GCE_METADATA_HOST"] = server->url().substr(7);
   Answer(200, {{"access_token", "ya29.machine"}, {"expires_in", 300}});
-  const auto source = MakeTokenSource(Credentials());
+  CredentialsOptions options = Credentials();
+  options.metadata_timeout = std::chrono::seconds(60);
+  const auto source = MakeTokenSource(options);
   ASSERT_TRUE(source.ok()) << source.status();
   EXPECT_EQ((*source)->Token(kStorageAudience).value(), "ya29.machine");
   EXPECT_EQ(asked_.Header("metadata-flavor"), "Google");
