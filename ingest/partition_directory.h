@@ -64,7 +64,7 @@ class PartitionDirectory {
     const std::lock_guard lock(mutex_);
     contact_until_us_ = std::max(contact_until_us_, until_us);
   }
-  int64_t contact_until_us() const {
+  int64_t contact_until_us() const {  // CLOCK_BOOTTIME
     const std::lock_guard lock(mutex_);
     return contact_until_us_;
   }

@@ -216,8 +216,8 @@ std::vector<WorkflowTrack::Actual> WorkflowTrack::Untaken(bool of_job, int64_t f
   // that nothing is allocated for each of those.
   struct Seen {
     uint64_t run_id;
-    int64_t last_us = kNoTime;        // of the tries gone through so far
-    int64_t next_taken_us = kNoTime;  // behind those that are yet to be gone through, from the end
+    int64_t last_us = kNoTime;        // of the tries before the one that is looked at
+    int64_t next_taken_us = kNoTime;  // of the tries from the one that is looked at on: the first that is taken
   };
   std::vector<Seen> runs;
   const auto from = FirstAt(starts_, from_us);
@@ -234,18 +234,17 @@ std::vector<WorkflowTrack::Actual> WorkflowTrack::Untaken(bool of_job, int64_t f
   for (auto at = FirstAt(starts_, from_us - kTriesUs); at != from; ++at) {
     if (Seen* run = seen(at->run_id)) run->last_us = at->time_us;
   }
-  std::vector<bool> taken_later;  // of from on
-  taken_later.resize(static_cast<size_t>(starts_.end() - from));
+  std::vector<bool> taken(static_cast<size_t>(starts_.end() - from));  // itself, or a later one that belongs to it
   for (auto at = starts_.end(); at != from;) {
     --at;
     Seen* run = seen(at->run_id);
     if (at->taken) run->next_taken_us = at->time_us;
-    taken_later[static_cast<size_t>(at - from)] = together(at->time_us, run->next_taken_us);
+    taken[static_cast<size_t>(at - from)] = together(at->time_us, run->next_taken_us);
   }
   for (auto at = from; at != starts_.end(); ++at) {
     Seen* run = seen(at->run_id);
     const bool first = !together(std::exchange(run->last_us, at->time_us), at->time_us);
-    if (first && !taken_later[static_cast<size_t>(at - from)])
+    if (first && !taken[static_cast<size_t>(at - from)])
       actual.push_back({at->time_us, at->run, static_cast<size_t>(at - starts_.begin())});
   }
   return actual;

@@ -143,8 +143,8 @@ class AuthorizedUser : public CachedTokens {
 
 class MetadataServer : public CachedTokens {
  public:
-  MetadataServer(const CredentialsOptions& options, std::string host)
-      : CachedTokens(options, /*per_audience=*/false), host_(std::move(host)), timeout_(options.metadata_timeout) {}
+  MetadataServer(CredentialsOptions options, std::string host)
+      : CachedTokens(std::move(options), /*per_audience=*/false), host_(std::move(host)) {}
   std::string Description() const override { return absl::StrCat("the service account of this machine (", host_, ")"); }
 
  protected:
@@ -152,7 +152,7 @@ class MetadataServer : public CachedTokens {
     HttpFetch request;
     request.url = absl::StrCat("http://", host_, kMetadataPath);
     request.headers = {{"Metadata-Flavor", "Google"}};
-    request.timeout = timeout_;
+    request.timeout = options_.metadata_timeout;
     request.direct = true;
     absl::StatusOr<Minted> minted = Ask(request, now_us);
     if (minted.ok()) return minted;
@@ -165,7 +165,6 @@ class MetadataServer : public CachedTokens {
 
  private:
   const std::string host_;
-  const std::chrono::milliseconds timeout_;
 };
 
 std::string TextOf(const json& object, const char* key) {

@@ -1,6 +1,7 @@
 #include "tools/runledger/spooling_sink.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace runledger::tools {
 namespace {
@@ -58,18 +59,15 @@ FlushResult SpoolingSink::Flush(Deadline deadline) {
   if (!items_.empty() || acknowledged_ == 0) return Result();
 
   if (drain_until_ == Clock::time_point::max()) {
-    drain_moved_at_ = Clock::now();
-    drain_until_ = drain_moved_at_ + options_.drain_time;
+    drain_until_ = Clock::now() + options_.drain_time;
+    drain_quiet_until_ = Clock::now() + options_.drain_patience;
     if (Clock::now() >= next_round_) BeginRound();
   }
-  while (drain_.active() && Clock::now() < std::min(deadline, drain_until_)) {
-    if (drained_ != drain_.sent()) {
-      drained_ = drain_.sent();
-      drain_moved_at_ = Clock::now();
-    }
-    const Deadline given_up = drain_moved_at_ + options_.drain_patience;
-    if (Clock::now() >= given_up) drain_until_ = Clock::now();
-    if (!sender_.WaitForRoom(std::min({deadline, drain_until_, given_up})).ok()) continue;
+  while (drain_.active()) {
+    if (std::exchange(drained_, drain_.sent()) != drain_.sent())
+      drain_quiet_until_ = Clock::now() + options_.drain_patience;
+    const Deadline until = std::min({deadline, drain_until_, drain_quiet_until_});
+    if (!sender_.WaitForRoom(until).ok() || Clock::now() >= until) break;
     Hear();
   }
   return Result();
@@ -128,7 +126,7 @@ FlushResult SpoolingSink::Result() {
   result.undelivered = lost_ + items_.size();
   result.spooled = kept_;
   result.spool = spool_->directory();
-  result.draining = drain_.active() && items_.empty() && Clock::now() < drain_until_;
+  result.draining = drain_.active() && items_.empty() && Clock::now() < std::min(drain_until_, drain_quiet_until_);
   if (result.undelivered + result.spooled > 0) result.reason = failure_.empty() ? sender_.Trouble() : failure_;
   return result;
 }

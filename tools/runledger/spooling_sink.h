@@ -91,9 +91,9 @@ class SpoolingSink : public EventSink {
   bool spooling_ = false;       // events go to the spool alone
   bool began_ = false;          // a first round
   Clock::time_point next_round_;
-  Clock::time_point drain_until_ = Clock::time_point::max();
-  Clock::time_point drain_moved_at_;  // when one of the drain's events was acknowledged last, while Flush looked
-  uint64_t drained_ = 0;              // how many had been then
+  Clock::time_point drain_until_ = Clock::time_point::max();        // max(): Flush has not come to it yet
+  Clock::time_point drain_quiet_until_ = Clock::time_point::max();  // the drain's events make no headway: given up then
+  uint64_t drained_ = 0;                                            // how many of them were acknowledged so far
 };
 
 }  // namespace runledger::tools

@@ -22,7 +22,8 @@ namespace {
 using SchemaTest = WarehouseTest;
 
 absl::Status Upgrade(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open({.path = path, .busy_timeout_ms = 60'000});
+  absl::StatusOr<std::unique_ptr<Database>> database =
+      Database::Open({.path = path, .busy_timeout_ms = kBusyTimeoutMs});
   return database.ok() ? BringUpToDate(database->get()) : database.status();
 }
 

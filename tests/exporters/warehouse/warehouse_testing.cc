@@ -123,7 +123,7 @@ SqliteOptions WarehouseTest::Options() {
   options.path = path_;
   options.secrets = {"password", "api_key"};
   options.expiry_days = 0;
-  options.busy_timeout_ms = 60'000;  // whoever holds the lock may be kept waiting for the processor
+  options.busy_timeout_ms = kBusyTimeoutMs;
   options.now_us = [this] { return now_us_.load(); };
   options.on_problem = [this](const std::string& text) {
     const std::lock_guard lock(problems_mutex_);
@@ -162,7 +162,8 @@ void WarehouseTest::Write(SqliteSink* sink, const std::vector<v1::Event>& events
 }
 
 std::vector<SqlRow> WarehouseTest::Query(const std::string& sql) {
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open({.path = path_, .busy_timeout_ms = 60'000});
+  absl::StatusOr<std::unique_ptr<Database>> database =
+      Database::Open({.path = path_, .busy_timeout_ms = kBusyTimeoutMs});
   EXPECT_TRUE(database.ok()) << database.status();
   absl::StatusOr<Statement> statement = (*database)->Prepare(sql);
   EXPECT_TRUE(statement.ok()) << statement.status();
@@ -185,7 +186,8 @@ std::string WarehouseTest::QueryOne(const std::string& sql) {
 }
 
 void WarehouseTest::Execute(const std::string& sql) {
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open({.path = path_, .busy_timeout_ms = 60'000});
+  absl::StatusOr<std::unique_ptr<Database>> database =
+      Database::Open({.path = path_, .busy_timeout_ms = kBusyTimeoutMs});
   ASSERT_TRUE(database.ok()) << database.status();
   const absl::Status status = (*database)->Execute(sql);
   ASSERT_TRUE(status.ok()) << status;

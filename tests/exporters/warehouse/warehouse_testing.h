@@ -59,6 +59,9 @@ class Recorder : public ingest::RowSinkListener {
   std::vector<uint64_t> order_;
 };
 
+// Whoever holds a file's lock may be kept waiting for the processor.
+inline constexpr int kBusyTimeoutMs = 60'000;
+
 using SqlRow = std::vector<std::string>;  // NULL reads "NULL"
 
 // A directory of its own, with a clock and a file.

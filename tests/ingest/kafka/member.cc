@@ -107,9 +107,12 @@ bool StepUntil(std::initializer_list<Member*> members, const std::function<bool(
 }
 
 kafka::Settings GroupSettings(const std::string& bootstrap, const std::string& group) {
-  return {{"bootstrap.servers", bootstrap},   {"group.id", group},
-          {"session.timeout.ms", "45000"},  // nobody is thrown out for having been kept waiting
-          {"heartbeat.interval.ms", "500"},   {"topic.metadata.refresh.interval.ms", "1000"},
+  // The session is so long that nobody is thrown out for having been kept waiting.
+  return {{"bootstrap.servers", bootstrap},
+          {"group.id", group},
+          {"session.timeout.ms", "45000"},
+          {"heartbeat.interval.ms", "500"},
+          {"topic.metadata.refresh.interval.ms", "1000"},
           {"reconnect.backoff.max.ms", "500"}};
 }
 
