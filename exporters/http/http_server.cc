@@ -1,5 +1,6 @@
 #include "exporters/http/http_server.h"
 
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -253,13 +254,21 @@ absl::Status HttpServer::Impl::Start() {
   absl::StatusOr<ListenSocket> listening = Listen(options.listen);
   if (!listening.ok()) return listening.status();
   socket = *std::move(listening);
+  // The library gets a descriptor of its own: it closes it in most places where it fails and leaves it open in others,
+  // and to close one that is closed takes it away from another thread.
+  const int lent = fcntl(socket.fd, F_DUPFD_CLOEXEC, 0);
+  if (lent < 0) {
+    const int error = errno;
+    close(socket.fd);
+    return absl::ResourceExhaustedError(absl::StrCat("http: the server cannot start: ", std::strerror(error)));
+  }
 
   unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
   if (tls) flags |= MHD_USE_TLS;
   const unsigned threads = std::max(options.threads, 1U);
   const auto number = [](auto value) { return static_cast<std::intptr_t>(value); };
   std::vector<MHD_OptionItem> items = {
-      {MHD_OPTION_LISTEN_SOCKET, number(socket.fd), nullptr},
+      {MHD_OPTION_LISTEN_SOCKET, number(lent), nullptr},
       {MHD_OPTION_CONNECTION_LIMIT, number(std::max(options.max_connections, threads)), nullptr},
       {MHD_OPTION_CONNECTION_TIMEOUT, number(options.idle_timeout.count()), nullptr},
       {MHD_OPTION_CONNECTION_MEMORY_LIMIT, number(options.max_header_bytes), nullptr},
@@ -278,6 +287,7 @@ absl::Status HttpServer::Impl::Start() {
                                          &LogCallback, this, MHD_OPTION_ARRAY, items.data(), MHD_OPTION_END);
   daemon = started;
   if (daemon != nullptr) return absl::OkStatus();
+  shutdown(socket.fd, SHUT_RDWR);  // should the library have left its own open
   close(socket.fd);
   const std::lock_guard lock(mutex);
   return tls ? absl::InvalidArgumentError(absl::StrCat(
@@ -300,6 +310,7 @@ void HttpServer::Impl::Stop(std::chrono::milliseconds grace) {
   lock.unlock();
   MHD_stop_daemon(daemon);
   if (listening >= 0) close(listening);
+  close(socket.fd);
   daemon = nullptr;
 }
 

@@ -1,11 +1,16 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <string>
+#include <thread>
 
 #include "exporters/http/http_client.h"
 #include "exporters/http/http_server.h"
@@ -89,6 +94,40 @@ TEST_F(HttpTls, SettingsThatCannotBeUsed) {
     EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(server.status().message()), HasSubstr(c.text));
   }
+}
+
+// The library closes the socket that it was given also where it does not start. Closed once more, it is the
+// descriptor of somebody else by then.
+TEST_F(HttpTls, AStartThatFailsClosesNobodysDescriptor) {
+  std::atomic<bool> done = false;
+  std::atomic<int> taken_away = 0;
+  std::thread other([&] {
+    while (!done) {
+      const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+      std::this_thread::yield();
+      if (fd >= 0 && close(fd) != 0) ++taken_away;
+    }
+  });
+  for (int i = 0; i < 1000; ++i) EXPECT_FALSE(Start(Path("cert.pem"), Path("cert.pem")).ok());
+  done = true;
+  other.join();
+  EXPECT_EQ(taken_away, 0);
+}
+
+// Nor does it keep one, and its address is free.
+TEST_F(HttpTls, AStartThatFailsKeepsNothing) {
+  const auto descriptors = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  const HttpOptions wrong = {
+      .listen = "127.0.0.1:0", .tls_cert_file = Path("cert.pem"), .tls_key_file = Path("cert.pem")};
+  EXPECT_FALSE(HttpServer::Start(wrong, {}).ok());
+  const auto before = descriptors();
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(HttpServer::Start(wrong, {}).ok());
+  EXPECT_EQ(descriptors(), before);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Start(Path("cert.pem"), Path("key.pem")).ok());
+  EXPECT_EQ(descriptors(), before);
 }
 
 }  // namespace
