@@ -263,7 +263,8 @@ absl::Status HttpServer::Impl::Start() {
     return absl::ResourceExhaustedError(absl::StrCat("http: the server cannot start: ", std::strerror(error)));
   }
 
-  unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+  // Not epoll: there the library aborts where it is quiesced while one of its threads leaves the listening socket.
+  unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
   if (tls) flags |= MHD_USE_TLS;
   const unsigned threads = std::max(options.threads, 1U);
   const auto number = [](auto value) { return static_cast<std::intptr_t>(value); };

@@ -29,7 +29,7 @@ struct HttpOptions {
   std::function<void(std::string_view)> log = {};
 };
 
-// An HTTP/1.1 server: a fixed number of threads over epoll, bounded connections, keep-alive, TLS 1.2 and later. It
+// An HTTP/1.1 server: a fixed number of threads over poll, bounded connections, keep-alive, TLS 1.2 and later. It
 // knows routes and nothing of what they do. A handler that throws is a 500.
 //
 // Any thread may call Stop(), which is what the destructor does, too; everything else is unchanging.

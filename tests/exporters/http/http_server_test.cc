@@ -287,5 +287,21 @@ TEST(HttpServer, StopClosesIdleConnections) {
   EXPECT_EQ(idle.ReadAll(), "");
 }
 
+// However its threads and clients interleave with it. (In its epoll mode the library aborts where one of its threads
+// takes the listening socket out of its set at the same moment.)
+TEST(HttpServer, StopsAtAnyMoment) {
+  for (int i = 0; i < 300; ++i) {
+    const auto server = StartServer({.threads = 4});
+    std::atomic<bool> done = false;
+    std::thread clients([&] {
+      while (!done) HttpClient().Get(server->url() + "/open");  // wakes the server's threads; refused once it stops
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    server->Stop();
+    done = true;
+    clients.join();
+  }
+}
+
 }  // namespace
 }  // namespace runledger::exporters
