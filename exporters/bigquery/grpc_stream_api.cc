@@ -163,6 +163,7 @@ class AppendCall : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer>,
 class TailThreads {
  public:
   explicit TailThreads(BigQueryOptions options) : options_(std::move(options)) {}
+  // Waits for what is being asked, at most for one request of it.
   ~TailThreads() {
     {
       const std::lock_guard lock(mutex_);
@@ -194,9 +195,8 @@ class TailThreads {
       queue_.pop_front();
       ++busy_;
       lock.unlock();
-      question.run([call = question.call, last = ReadTableTail(options_, question.query)](StreamAnswers& answers) {
-        answers.OnTail(call, last);
-      });
+      question.run([call = question.call, last = ReadTableTail(options_, question.query, stopping_)](
+                       StreamAnswers& answers) { answers.OnTail(call, last); });
       lock.lock();
       --busy_;
     }
@@ -205,10 +205,10 @@ class TailThreads {
   const BigQueryOptions options_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Question> queue_;        // guarded by mutex_
-  size_t busy_ = 0;                   // guarded by mutex_
-  bool stopping_ = false;             // guarded by mutex_
-  std::vector<std::thread> threads_;  // started under mutex_
+  std::deque<Question> queue_;         // guarded by mutex_
+  size_t busy_ = 0;                    // guarded by mutex_
+  std::atomic<bool> stopping_{false};  // set under mutex_
+  std::vector<std::thread> threads_;   // started under mutex_
 };
 
 // A call with one answer, which keeps itself until then.
@@ -357,9 +357,9 @@ absl::StatusOr<std::shared_ptr<StorageClient>> StorageClient::Make(const BigQuer
     arguments.SetInt("runledger.channel", static_cast<int>(i));  // channels of equal arguments share a connection
     channels.push_back(grpc::CreateCustomChannel(target, credentials, arguments));
   }
-  // gRPC 1.51 counts a reference too few when the last channel with callbacks goes, and aborts. So one never goes: the
-  // first, which is the first to be used.
-  [[gnu::used]] static const auto* kept = new std::shared_ptr<grpc::Channel>(channels.front());
+  // gRPC 1.51 counts a reference too few when the last channel with callbacks goes, and aborts. A channel counts once
+  // it was used, and whichever comes first is not known here: none of these goes.
+  [[gnu::used]] static const auto* kept = new std::vector<std::shared_ptr<grpc::Channel>>(channels);
   return std::make_shared<GrpcClient>(options, std::move(channels));
 }
 

@@ -91,7 +91,8 @@ std::optional<int64_t> Integer(const json& answer, size_t i) {
 }  // namespace
 
 absl::StatusOr<std::optional<ingest::Position>> ReadTableTail(const BigQueryOptions& options,
-                                                              const StreamApi::TailQuery& query) {
+                                                              const StreamApi::TailQuery& query,
+                                                              const std::atomic<bool>& stop) {
   const std::string queries =
       absl::StrCat(options.rest_endpoint, "/bigquery/v2/projects/", UrlEncoded(options.project), "/queries");
   HttpFetch request;
@@ -99,7 +100,8 @@ absl::StatusOr<std::optional<ingest::Position>> ReadTableTail(const BigQueryOpti
   request.url = queries;
   request.body = QueryOf(options, query).dump();
   absl::StatusOr<json> answer = Ask(options, std::move(request));
-  for (int poll = 0; answer.ok() && !answer->value("jobComplete", false); ++poll) {
+  for (int poll = 0; answer.ok() && answer->value("jobComplete", json()) != true; ++poll) {
+    if (stop) return absl::CancelledError("stopped");
     const json::json_pointer job("/jobReference/jobId");
     if (poll == kPolls || !answer->contains(job) || !(*answer)[job].is_string())
       return absl::UnavailableError("the query does not end");

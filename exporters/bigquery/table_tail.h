@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <optional>
 
 #include "absl/status/statusor.h"
@@ -10,8 +11,10 @@
 namespace runledger::exporters {
 
 // Asks the table, through REST (jobs.query), where the last row of a partition stands; nothing: it has none there.
-// Blocks. Unavailable: no answer, or one that tells to come again; anything else: the answer's own code.
+// Blocks: up to minutes; once `stop` is set for one request, 15 s, at most. Unavailable: no answer, or one that tells
+// to come again; Cancelled: stopped; anything else: the answer's own code.
 absl::StatusOr<std::optional<ingest::Position>> ReadTableTail(const BigQueryOptions& options,
-                                                              const StreamApi::TailQuery& query);
+                                                              const StreamApi::TailQuery& query,
+                                                              const std::atomic<bool>& stop);
 
 }  // namespace runledger::exporters
