@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "ingest/kafka/handles.h"
+#include "ingest/kafka/metadata.h"
 
 namespace runledger::kafka {
 namespace {
@@ -230,11 +231,11 @@ absl::Status SetGroupOffset(const Settings& client, const std::string& group, co
 absl::StatusOr<LogRange> RangeOf(const Settings& client, const TopicPartition& partition, int timeout_ms) {
   absl::StatusOr<ClientPtr> rk = MakeClient(client);
   if (!rk.ok()) return rk.status();
-  LogRange range;
-  const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-      rk->get(), partition.topic.c_str(), partition.partition, &range.start, &range.end, timeout_ms);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "asking for the offsets of " + ToString(partition));
-  return range;
+  const auto start = LogOffset(rk->get(), partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms);
+  if (!start.ok()) return start.status();
+  const auto end = LogOffset(rk->get(), partition, RD_KAFKA_OFFSET_END, timeout_ms);
+  if (!end.ok()) return end.status();
+  return LogRange{*start, *end};
 }
 
 }  // namespace runledger::kafka

@@ -17,4 +17,13 @@ absl::StatusOr<int32_t> PartitionCount(rd_kafka_t* rk, const std::string& topic,
   return found.partition_cnt;
 }
 
+// librdkafka takes the two logical offsets where it takes a time.
+absl::StatusOr<int64_t> LogOffset(rd_kafka_t* rk, const TopicPartition& partition, int64_t which, int timeout_ms) {
+  const PartitionListPtr list = ListOf(partition, which);
+  rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(rk, list.get(), timeout_ms);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = list->elems[0].err;
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "asking for the offsets of " + ToString(partition));
+  return list->elems[0].offset;
+}
+
 }  // namespace runledger::kafka

@@ -66,12 +66,7 @@ void PartitionReader::Poll() {
 }
 
 absl::StatusOr<int64_t> PartitionReader::EndOf(const TopicPartition& partition, int timeout_ms) {
-  int64_t start = 0;
-  int64_t end = 0;
-  const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(impl_->rk, partition.topic.c_str(),
-                                                                     partition.partition, &start, &end, timeout_ms);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "asking for the end of " + ToString(partition));
-  return end;
+  return LogOffset(impl_->rk, partition, RD_KAFKA_OFFSET_END, timeout_ms);
 }
 
 absl::StatusOr<int32_t> PartitionReader::PartitionCount(const std::string& topic, int timeout_ms) {

@@ -7,6 +7,7 @@
 #include "ingest/kafka/admin.h"
 #include "ingest/kafka/consumer.h"
 #include "ingest/kafka/member.h"
+#include "ingest/kafka/partition_reader.h"
 #include "ingest/kafka/producer.h"
 #include "kafka/broker_fixture.h"
 
@@ -51,6 +52,9 @@ TEST_F(KafkaFaults, NoQuestionToAHangingBrokerTakesMuchLongerThanItsTimeout) {
   ASSERT_TRUE(StepUntil({&member}, [&] { return member.records().size() == 3; }));
   const std::vector<TopicPartition> both = {{topic, 0}, {topic, 1}};
   ASSERT_EQ(member.consumer().EndOffsets(both, kTimeoutMs)[0].offset, 3);
+  const auto reader = kafka::PartitionReader::Create(Group(), nullptr);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  ASSERT_EQ((*reader)->EndOf(both[0], kTimeoutMs).value_or(-1), 3);
 
   ASSERT_TRUE(broker().Pause().ok());
   std::vector<kafka::PartitionOffset> ends, starts;
@@ -63,6 +67,7 @@ TEST_F(KafkaFaults, NoQuestionToAHangingBrokerTakesMuchLongerThanItsTimeout) {
     EXPECT_EQ(ends[i].offset, kafka::kOffsetUnknown);
     EXPECT_EQ(starts[i].offset, kafka::kOffsetUnknown);
   }
+  EXPECT_WITHIN(kSlack, EXPECT_TRUE(absl::IsUnavailable((*reader)->EndOf(both[0], kShortTimeoutMs).status())));
   EXPECT_WITHIN(kSlack, EXPECT_TRUE(absl::IsUnavailable(member.consumer().Committed(both, kShortTimeoutMs).status())));
   EXPECT_WITHIN(kSlack,
                 EXPECT_TRUE(absl::IsDeadlineExceeded(member.Commit({{{topic, 0}, 1, "x"}}, std::chrono::seconds(1)))));

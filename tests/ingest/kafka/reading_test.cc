@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "ingest/kafka/admin.h"
 #include "ingest/kafka/consumer.h"
 #include "ingest/kafka/member.h"
 #include "ingest/kafka/producer.h"
@@ -232,6 +233,12 @@ TEST_F(ReadingFromKafka, StartAndEndOffsetsComeInOneCall) {
   const auto unknown = member.consumer().EndOffsets({{topic, 7}}, 2'000);
   ASSERT_EQ(unknown.size(), 1u);
   EXPECT_EQ(unknown[0].offset, kafka::kOffsetUnknown);
+
+  const auto range = kafka::RangeOf(broker().client(), all[0], kTimeoutMs);
+  ASSERT_TRUE(range.ok()) << range.status();
+  EXPECT_EQ(range->start, 6);
+  EXPECT_EQ(range->end, 10);
+  EXPECT_FALSE(kafka::RangeOf(broker().client(), {topic, 7}, 2'000).ok());
 }
 
 TEST_F(ReadingFromKafka, APositionBeforeTheLogIsAnErrorAndTheReaderCanBeSetElsewhere) {
