@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
 
 namespace runledger::ingest {
 namespace {
@@ -81,8 +84,16 @@ absl::Status Pipeline::Start(RowSink* sink, SnapshotStore* snapshots) {
   parts_.directory->SetContact([clock = parts_.clock] { return clock->Now().mono_us; }, 0);
   sink_ = sink;
   snapshots_ = snapshots;
-  for (int i = 0; i < std::max(options_.workers, 1); ++i) {
-    workers_.push_back(std::make_unique<Worker>("worker-" + std::to_string(i), parts_.clock, parts_.metrics));
+  const size_t workers = static_cast<size_t>(std::max(options_.workers, 1));
+  try {
+    while (workers_.size() < workers) {
+      const std::string name = "worker-" + std::to_string(workers_.size());
+      workers_.push_back(std::make_unique<Worker>(name, parts_.clock, parts_.metrics));
+    }
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(absl::StrCat("workers: ", workers_.size(), " of ", workers,
+                                                     " could be started: ", error.what(),
+                                                     ". Set fewer, or raise the limit of descriptors or threads"));
   }
   std::vector<std::string> topics;
   for (const TopicOptions& topic : options_.topics) topics.push_back(topic.name);

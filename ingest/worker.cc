@@ -4,8 +4,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <ctime>
+#include <limits>
+#include <system_error>
 
 #include "codecs/record_decoder.h"
 
@@ -22,14 +25,26 @@ int64_t ReadClock(clockid_t clock) {
   return int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000;
 }
 
+// -1: none, also where no microseconds can say it.
+int64_t TimestampUs(const kafka::MessageView& message) {
+  constexpr int64_t kMaxMs = std::numeric_limits<int64_t>::max() / 1000;
+  const bool some = message.timestamp_type != kafka::TimestampType::kNone;
+  return some && message.timestamp_ms >= 0 && message.timestamp_ms <= kMaxMs ? message.timestamp_ms * 1000 : -1;
+}
+
 }  // namespace
 
 Moment MachineClock::Now() const { return {ReadClock(CLOCK_BOOTTIME), ReadClock(CLOCK_REALTIME)}; }
 
 Worker::Worker(std::string name, const Clock* clock, OwnMetrics* metrics)
     : name_(std::move(name)), clock_(clock), metrics_(metrics), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (wake_fd_ < 0) std::abort();  // out of file descriptors at start
-  thread_ = std::thread([this] { Run(); });
+  if (wake_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    close(wake_fd_);
+    throw;
+  }
   pthread_setname_np(thread_.native_handle(), name_.substr(0, 15).c_str());
 }
 
@@ -41,6 +56,11 @@ Worker::~Worker() {
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
   thread_.join();
+  // The client holds the queues too, and would go on writing to that descriptor, whosever it is by then.
+  for (auto& [partition, slot] : slots_) {
+    for (const auto& queue : slot.queues)
+      if (queue != nullptr) queue->WakeOn(-1);
+  }
   slots_.clear();
   close(wake_fd_);
 }
@@ -157,7 +177,7 @@ bool Worker::DrainOnce(Slot& slot, Reader reader) {
   for (const kafka::MessageView& message : messages) {
     Record& record = records_.emplace_back();
     record.offset = message.offset;
-    record.timestamp_us = message.timestamp_type == kafka::TimestampType::kNone ? -1 : message.timestamp_ms * 1000;
+    record.timestamp_us = TimestampUs(message);
     record.timestamp_kind = message.timestamp_type == kafka::TimestampType::kLogAppendTime
                                 ? aggregators::TimestampKind::kAppendTime
                                 : aggregators::TimestampKind::kCreateTime;

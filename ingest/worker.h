@@ -34,7 +34,7 @@ class MachineClock : public Clock {
 // between batches serves answers and questions. Nothing here is shared with another worker.
 class Worker {
  public:
-  // `metrics` and `clock` must outlive the worker.
+  // `metrics` and `clock` must outlive the worker. Throws std::system_error where no thread or descriptor is left.
   Worker(std::string name, const Clock* clock, OwnMetrics* metrics);
   // Stops the thread. Deliveries that are left are dropped as after a crash.
   ~Worker();

@@ -170,6 +170,11 @@ class Refusals(harness.SystemTest):
     def test_unknown_setting_of_the_client(self):
         self.refused(self.config(log={"librdkafka": {"session.timeout.mss": "6000"}}), 2, "session.timeout.mss")
 
+    def test_more_workers_than_there_are_descriptors(self):
+        instance = self.serve(self.config(workers=1024), "a", ["prlimit", "--nofile=200"]).start()
+        self.assertEqual(instance.process.wait(harness.PATIENCE_S), 1, instance.text())
+        self.assertRegex(instance.text(), r"workers: \d+ of 1024 could be started: .*Set fewer, or raise the limit")
+
     def test_port_in_use(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
