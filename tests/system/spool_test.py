@@ -204,6 +204,18 @@ class Spool(harness.SystemTest):
         shutil.rmtree(self.spool)
         self.bring_back()
 
+    def test_a_limit_on_the_size_of_files_ends_no_command(self):
+        """What a spool file gets from the beginning is more."""
+        limited = ["prlimit", "--fsize=16384", *self.command("exec", "--job", "load", "--flush-timeout", "500ms", "--", "sh", "-c", "exit 3")]
+        limited[limited.index("--brokers") + 1] = "127.0.0.1:1"
+        done = subprocess.run(limited, capture_output=True, text=True, timeout=harness.PATIENCE_S)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("could not be delivered", done.stderr)
+        limited[limited.index("exec"):] = ["emit", *limited[limited.index("exec") + 1:limited.index("--")], "--run-id", "r", "--status", "success"]
+        done = subprocess.run(limited, capture_output=True, text=True, timeout=harness.PATIENCE_S)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("File too large", done.stderr)
+
     def test_what_waits_for_another_cluster_is_told(self):
         """And for long: a minute goes by."""
         config = self.spool_config()

@@ -327,6 +327,8 @@ TEST_F(ExecTest, WrongUseStartsNothing) {
       Argv({"--date", "yesterday"}, {kChild, "args", "x"}),
       Argv({"--opt", "x"}, {kChild, "args", "x"}),
       Argv({"--heartbeat", "60"}, {kChild, "args", "x"}),
+      Argv({"--heartbeat", "200000d"}, {kChild, "args", "x"}),  // longer than the clock can add
+      Argv({"--flush-timeout", "36501d"}, {kChild, "args", "x"}),
       Argv({"--stderr-tail", "1MiB"}, {kChild, "args", "x"}),
       Argv({"--environment", std::string(513, 'e')}, {kChild, "args", "x"}),
       Argv({"--no-such-flag"}, {kChild, "args", "x"}),

@@ -6,6 +6,12 @@
 #include "tools/runledger/units.h"
 
 namespace runledger::tools {
+namespace {
+
+// Added to a steady clock's nanoseconds it must not overflow.
+constexpr std::chrono::microseconds kLongest = std::chrono::hours(24) * 36'500;
+
+}  // namespace
 
 void AddParsedFlag(CLI::App* app, const std::string& flag, const std::string& type, const std::string& help,
                    const std::string& what, std::function<bool(const std::string&)> take) {
@@ -18,10 +24,11 @@ void AddParsedFlag(CLI::App* app, const std::string& flag, const std::string& ty
 void AddDurationFlag(CLI::App* app, const std::string& flag, const std::string& help,
                      std::chrono::microseconds* value) {
   AddParsedFlag(app, flag, "DURATION", help + " [" + FormatDuration(value->count()) + "]",
-                "a duration such as 90s, 4h or 0", [value](const std::string& text) {
+                "a duration such as 90s, 4h or 0, and at most 36500d", [value](const std::string& text) {
                   const std::optional<int64_t> parsed = ParseDuration(text);
-                  if (parsed) *value = std::chrono::microseconds(*parsed);
-                  return parsed.has_value();
+                  if (!parsed || *parsed > kLongest.count()) return false;
+                  *value = std::chrono::microseconds(*parsed);
+                  return true;
                 });
 }
 

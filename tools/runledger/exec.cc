@@ -89,19 +89,20 @@ class Session {
   bool hurry_ = false;  // told to stop after the command had ended
 };
 
-// SIG_IGN for SIGPIPE while it lives: a reader that went away must not end us before the run is reported.
-class NoSigpipe {
+// SIG_IGN for a signal while it lives.
+class Ignored {
  public:
-  NoSigpipe() {
+  explicit Ignored(int signal) : signal_(signal) {
     struct sigaction ignore = {};
     ignore.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &ignore, &before_);
+    sigaction(signal_, &ignore, &before_);
   }
-  ~NoSigpipe() { sigaction(SIGPIPE, &before_, nullptr); }
-  NoSigpipe(const NoSigpipe&) = delete;
-  NoSigpipe& operator=(const NoSigpipe&) = delete;
+  ~Ignored() { sigaction(signal_, &before_, nullptr); }
+  Ignored(const Ignored&) = delete;
+  Ignored& operator=(const Ignored&) = delete;
 
  private:
+  const int signal_;
   struct sigaction before_ = {};
 };
 
@@ -111,7 +112,9 @@ int Session::Run() {
     return kWrongUse;
   }
   if (!Start()) return CouldNotStart(errno);
-  const NoSigpipe no_sigpipe;  // after the start: the command gets what we were given
+  // What may not end us before the run is reported: a reader that went away, a file at its size limit (the spool,
+  // standard error). After the start: the command gets what we were given.
+  const Ignored no_reader(SIGPIPE), file_limit(SIGXFSZ);
   if (tee_ != nullptr) tee_->CloseWriteEnd();
   if (out_tee_ != nullptr) out_tee_->CloseWriteEnd();
   reporter_.LookAround();
@@ -162,7 +165,7 @@ bool Session::Start() {
 }
 
 int Session::CouldNotStart(int error) {
-  const NoSigpipe no_sigpipe;
+  const Ignored no_reader(SIGPIPE), file_limit(SIGXFSZ);
   tee_.reset();
   out_tee_.reset();
   const std::string text = options_.command[0] + ": " + std::strerror(error);

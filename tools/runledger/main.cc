@@ -1,10 +1,12 @@
 // The runledger binary: parses the command line and wires commands to what does the work.
 
-#include <CLI/CLI.hpp>
+#include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -205,6 +207,8 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e);  // prints help, version or what is wrong
     return code == 0 ? kFine : kWrongUse;
+  } catch (const std::system_error& e) {  // no thread left, as a rule: nothing is known
+    return Complain(std::string("the system has not given what is needed: ") + e.what(), kUnknown);
   }
   return status;
 }
@@ -213,9 +217,10 @@ int Main(int argc, char** argv) {
 }  // namespace runledger::tools
 
 int main(int argc, char** argv) {
-  const int status = runledger::tools::Main(argc, argv);
+  int status = runledger::tools::Main(argc, argv);
   // An answer that was cut short is none. What `exec` ends with is its command's.
   if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && !runledger::tools::IsExec(argc, argv))
-    return runledger::tools::Complain("standard output could not be written to the end", runledger::tools::kUnknown);
-  return status;
+    status = runledger::tools::Complain("standard output could not be written to the end", runledger::tools::kUnknown);
+  std::fflush(stderr);
+  _exit(status);  // threads of libraries that were let go on must not meet what exit() destroys
 }

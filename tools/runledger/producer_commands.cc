@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -57,7 +58,8 @@ struct ProducerFlags {
   }
 };
 
-// The log, with a spool where there is one.
+// The log, with a spool where there is one. It is not destroyed: its client would wait for a name look-up that is under
+// way, and after Finish() it has nothing that the end of the process does not give back.
 class ProducerSink {
  public:
   ProducerSink(const Config& config, bool may_wait, std::chrono::milliseconds drain_time) {
@@ -115,8 +117,8 @@ void AddProducerCommands(CLI::App* app, const std::vector<std::string>& command,
     }
     exec_options->run.secrets = config->secrets;
     // A command's end is not kept waiting for long by what others left.
-    ProducerSink sink(*config, false, std::chrono::seconds(2));
-    *status = Exec(*exec_options, *sink);
+    auto* const sink = new ProducerSink(*config, false, std::chrono::seconds(2));
+    *status = Exec(*exec_options, **sink);
   });
 
   auto emit_flags = std::make_shared<ProducerFlags>();
@@ -125,14 +127,16 @@ void AddProducerCommands(CLI::App* app, const std::vector<std::string>& command,
   emit_flags->Add(emit);
   AddEmitOptions(emit, emit_options.get());
   emit->callback([=] {
+    std::signal(SIGXFSZ, SIG_IGN);  // a spool at a size limit is an error of that write
     const auto config = emit_flags->Load();
     if (!config.ok()) {
       std::fprintf(stderr, "%s\n", std::string(config.status().message()).c_str());
       *status = kWrongUse;
       return;
     }
-    ProducerSink sink(*config, true, std::chrono::ceil<std::chrono::milliseconds>(emit_options->flush_timeout));
-    *status = Emit(*emit_options, *sink);
+    const auto drain_time = std::chrono::ceil<std::chrono::milliseconds>(emit_options->flush_timeout);
+    auto* const sink = new ProducerSink(*config, true, drain_time);
+    *status = Emit(*emit_options, **sink);
   });
 }
 
