@@ -94,6 +94,12 @@ class Reload(harness.SystemTest):
         harness.wait_until(lambda: self.successful() == 0, "that it is gone is seen", self.instance.text)
         harness.wait_until(lambda: "cannot be read" in self.problems().get("configuration", ""), "the problem is named",
                            self.instance.text)
+
+        # Nor is a pipe that nobody writes into, and it keeps nobody from ending.
+        os.mkfifo(self.instance.config_path)
+        self.instance.send_signal(signal.SIGHUP)
+        harness.wait_until(lambda: "is no regular file" in self.problems().get("configuration", ""), "the problem is named",
+                           self.instance.text)
         self.assertEqual(self.instance.stop(), 0)
 
 

@@ -445,7 +445,8 @@ absl::StatusOr<Config> LoadConfigFile(const std::string& path, const Environment
   std::ostringstream text;
   if (stream) text << stream.rdbuf();
   // A directory opens like a file and cannot be read.
-  if (!stream || stream.bad() || std::filesystem::is_directory(file))
+  std::error_code error;
+  if (!stream || stream.bad() || std::filesystem::is_directory(file, error))
     return absl::NotFoundError("the configuration file " + file + " cannot be read");
   return LoadConfig(text.str(), file, environment);
 }

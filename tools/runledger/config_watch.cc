@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,9 +28,15 @@ std::string Signature(const std::string& file) {
 ConfigWatch::ConfigWatch(ConfigSource source, Instance* instance, spdlog::logger* logger)
     : source_(std::move(source)), instance_(instance), logger_(logger) {}
 
+absl::StatusOr<Config> ConfigWatch::Load() const {
+  struct stat status {};
+  if (!source_.file.empty() && stat(source_.file.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    return absl::FailedPreconditionError(source_.file + " is no regular file, which could be read again");
+  return source_.load();
+}
+
 void ConfigWatch::Reload() {
-  const std::lock_guard lock(mutex_);
-  const auto config = source_.load();
+  const absl::StatusOr<Config> config = Load();
   const absl::Status taken = config.ok() ? instance_->Reload(*config) : config.status();
   if (taken.ok()) {
     logger_->info("the configuration was read again");
@@ -41,15 +48,17 @@ void ConfigWatch::Reload() {
 }
 
 void ConfigWatch::Run(const std::atomic<bool>& stop) {
-  if (source_.file.empty()) return;
+  using Clock = std::chrono::steady_clock;
   std::string read = Signature(source_.file), seen = read;
-  while (!stop) {
-    PauseFor(kLookEvery, stop);
+  for (Clock::time_point look_at = Clock::now() + kLookEvery; !stop; std::this_thread::sleep_for(kStopCheck)) {
+    if (asked_.exchange(false)) Reload();
+    if (source_.file.empty() || Clock::now() < look_at) continue;
+    look_at = Clock::now() + kLookEvery;
     const std::string now = Signature(source_.file);
     const bool stands = now == std::exchange(seen, now);
     if (!stands || now == read) continue;
     read = now;
-    if (!stop) Reload();
+    Reload();
   }
 }
 

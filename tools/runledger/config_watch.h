@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -19,7 +18,7 @@ struct ConfigSource {
   std::function<absl::StatusOr<Config>()> load;
 };
 
-// Reads the configuration of a running instance again: when it is told to, and when the file has changed. All or
+// Reads the configuration of a running instance again: when it is asked to, and when the file has changed. All or
 // nothing: of a file with any problem, or with a change that only a restart can make, nothing is taken over, and the
 // instance says so in its log, its problems and runledger_config_last_reload_successful.
 class ConfigWatch {
@@ -27,17 +26,21 @@ class ConfigWatch {
   // `instance` and `logger` must outlive it.
   ConfigWatch(ConfigSource source, Instance* instance, spdlog::logger* logger);
 
-  // Now. Any thread.
-  void Reload();
+  // Has it read soon, by the thread that runs Run(): to read a file may take for ever (a pipe, a file system that
+  // hangs), and who waits for signals must not. Any thread.
+  void Ask() { asked_ = true; }
   // Looks at the file every second until `stop`; a change counts once it has stood for a second, so that a file that is
   // being written is not read. Looks at what the name leads to, so a symbolic link that is put elsewhere is a change.
   void Run(const std::atomic<bool>& stop);
 
  private:
+  absl::StatusOr<Config> Load() const;
+  void Reload();
+
   const ConfigSource source_;
   Instance* const instance_;
   spdlog::logger* const logger_;
-  std::mutex mutex_;  // one reload at a time
+  std::atomic<bool> asked_{false};
 };
 
 }  // namespace runledger::tools

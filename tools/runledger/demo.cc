@@ -45,6 +45,9 @@ constexpr int64_t kDay = 24 * kHour;
 constexpr int kPartitions = 4;
 constexpr auto kPatience = 60s;
 
+// The runs of an answer; none: it was no answer.
+Json Runs(const Json& answer) { return answer.is_object() ? answer.value("runs", Json::array()) : Json::array(); }
+
 constexpr char kVictim[] = "PlayerGameSummaryProcessor";
 constexpr char kDownstream[] = "PlayerDailyCacheProcessor";
 
@@ -61,8 +64,9 @@ class Story {
  public:
   explicit Story(DemoOptions options) : options_(std::move(options)) {}
   ~Story() {
-    if (instance_ != nullptr) instance_->Stop();
-    if (!options_.keep && own_directory_) std::filesystem::remove_all(directory_);
+    instance_.reset();  // writes into the directory until then
+    std::error_code error;
+    if (!options_.keep && own_directory_) std::filesystem::remove_all(directory_, error);
   }
 
   absl::Status Prepare();
@@ -170,6 +174,7 @@ absl::Status Story::Prepare() {
     const auto reply = HttpGet(address_, "/readyz");
     if (reply.ok() && reply->status == 200) return absl::OkStatus();
     if (std::chrono::steady_clock::now() > end) return absl::DeadlineExceededError("the instance did not become ready");
+    if (StopSignalPending()) return absl::CancelledError("the demo was interrupted");
     std::this_thread::sleep_for(20ms);
   }
 }
@@ -219,7 +224,7 @@ void Story::Run(int64_t start_us, int64_t seconds, const std::string& job, const
 
 Json Story::Get(const std::string& path) {
   const auto reply = HttpGet(address_, path);
-  return reply.ok() ? Json::parse(reply->body, nullptr, false) : Json();
+  return reply.ok() && reply->status == 200 ? Json::parse(reply->body, nullptr, false) : Json();
 }
 
 bool Story::PassTo(int64_t time_us) {
@@ -232,6 +237,7 @@ bool Story::PassTo(int64_t time_us) {
   if (!producer_->Flush(10'000).ok()) return false;
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {
+    if (StopSignalPending()) return false;
     const Json jobs = Get("/api/v1/jobs");
     if (jobs.is_object() && jobs.value("caught_up", false) && jobs["as_of"].is_string() &&
         codecs::ParseRfc3339(jobs["as_of"].get<std::string>()) >= time_us) {
@@ -258,7 +264,7 @@ std::map<std::string, double> Story::Metrics() {
 
 void Story::ShowVictim(int64_t time_us) {
   const Json answer = Get(std::string("/api/v1/runs?job=") + kVictim);
-  for (const Json& run : answer["runs"]) {
+  for (const Json& run : Runs(answer)) {
     const auto start = codecs::ParseRfc3339(run["started_at"].get<std::string>());
     const auto as_of = codecs::ParseRfc3339(answer["as_of"].get<std::string>());
     const std::string verdict = run.value("verdict", "");
@@ -399,8 +405,8 @@ int Story::Play() {
   Say(At(17, 53, 7), std::string(kDownstream) + " need not wait for a dead run: it goes on, with 103 records");
   if (!PassTo(At(17, 53, 8))) return kFailed;
 
-  const Json stale = Get("/api/v1/runs?stale=true");
-  if (stale["runs"].size() != 1 || stale["runs"][0]["run_id"] != run) bad_.insert("not exactly the dead run is stale");
+  const Json dead = Runs(Get("/api/v1/runs?stale=true"));
+  if (dead.size() != 1 || dead[0]["run_id"] != run) bad_.insert("not exactly the dead run is stale");
   if (RunRealCommands() != 0) bad_.insert("a command under exec had another exit status than its own");
   ShowHistory();
 

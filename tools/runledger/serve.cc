@@ -6,10 +6,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "tools/runledger/exit_status.h"
 #include "tools/runledger/instance.h"
@@ -34,16 +37,71 @@ sigset_t ServeSignals() {
   return signals;
 }
 
-// Until it is to end; reads the configuration again at every SIGHUP. The signal that ends it.
+// Until it is to end; has the configuration read again at every SIGHUP. The signal that ends it.
 int WaitForEnd(ConfigWatch* configuration) {
   const sigset_t signals = ServeSignals();
   for (;;) {
     int number = 0;
     sigwait(&signals, &number);
     if (number != SIGHUP) return number;
-    configuration->Reload();
+    configuration->Ask();
   }
 }
+
+// Whether the process ends because it was asked to, or because the Kafka client has given up for good.
+class Ending {
+ public:
+  // The client has. Any thread. Ends as if asked to, unless it does already.
+  void OnFatal() {
+    const std::lock_guard lock(mutex_);
+    fatal_ = true;
+    if (!begun_) kill(getpid(), SIGTERM);
+  }
+  // It ends: each signal that comes from now on is somebody's. True: because of the client.
+  bool Begin() {
+    const std::lock_guard lock(mutex_);
+    begun_ = true;
+    if (fatal_) {  // should it be our own that came second
+      sigset_t term;
+      sigemptyset(&term);
+      sigaddset(&term, SIGTERM);
+      const timespec none = {};
+      sigtimedwait(&term, nullptr, &none);
+    }
+    return fatal_;
+  }
+
+ private:
+  std::mutex mutex_;
+  bool begun_ = false;  // guarded by mutex_
+  bool fatal_ = false;  // guarded by mutex_
+};
+
+// Threads that look at something now and then, until they are told to stop or this goes.
+class Watches {
+ public:
+  Watches() = default;
+  ~Watches() { Join(); }
+  Watches(const Watches&) = delete;
+  Watches& operator=(const Watches&) = delete;
+
+  // Runs `watch` until the flag that it is given is set. Throws std::system_error where no thread can be had.
+  template <typename Watch>
+  void Start(const char* name, Watch watch) {
+    threads_.emplace_back([this, watch = std::move(watch)] { watch(stop_); });
+    pthread_setname_np(threads_.back().native_handle(), name);
+  }
+  void Stop() { stop_ = true; }
+  void Join() {
+    Stop();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::vector<std::thread> threads_;
+};
 
 // Ends the process when giving back takes too long: somebody who is away must not keep it. As after a crash: what was
 // not committed is read again, and the warehouse knows what it has.
@@ -56,6 +114,54 @@ void EndAfter(int64_t timeout_us, std::shared_ptr<spdlog::logger> logger) {
     logger->flush();
     _exit(kFailed);
   }).detach();
+}
+
+int Run(const Config& config, ConfigSource source, const std::shared_ptr<spdlog::logger>& logger) {
+  Ending ending;
+  auto instance = Instance::Create(config, logger, [&ending](const std::string&) { ending.OnFatal(); });
+  if (!instance.ok()) {
+    std::istringstream lines{std::string(instance.status().message())};  // each with its time and level
+    for (std::string line; std::getline(lines, line);) logger->critical("{}", line);
+    return absl::IsInvalidArgument(instance.status()) ? kWrongUse : kFailed;
+  }
+  logger->info("runledger {} listens on {}, reads {} from {} as group {}, writes to {}", kVersion, (*instance)->url(),
+               config.topics.front().name + (config.topics.size() > 1 ? " and others" : ""), config.brokers,
+               config.group,
+               config.warehouse_kind == "sqlite"     ? config.warehouse_path
+               : config.warehouse_kind == "bigquery" ? config.bigquery_project + "." + config.bigquery_dataset
+                                                     : std::string("no warehouse"));
+  // Asking a cluster that is away takes its time; reading starts meanwhile.
+  const auto problem = [&instance](const std::string& subject, const std::string& text) {
+    (*instance)->SetProblem(subject, text);
+  };
+  ConfigWatch configuration(std::move(source), instance->get(), logger.get());
+  Watches watches;
+  using Flag = std::atomic<bool>;
+  watches.Start("topics", [&](const Flag& stop) { WatchTopics(config, logger.get(), problem, stop); });
+  watches.Start("spool",
+                [&](const Flag& stop) { WatchSpool(config, logger.get(), problem, &(*instance)->metrics(), stop); });
+  watches.Start("config", [&](const Flag& stop) { configuration.Run(stop); });
+  if (absl::Status status = (*instance)->Start(); !status.ok()) {
+    logger->critical("{}", std::string(status.message()));
+    return kFailed;
+  }
+  const int number = WaitForEnd(&configuration);
+  const bool fatal = ending.Begin();
+  if (fatal) {
+    logger->critical("the Kafka client has given up for good: ending");
+  } else {
+    logger->info("signal {}: giving the partitions back", number);
+  }
+  std::thread([] {
+    WaitForSignal();
+    _exit(kFailed);  // asked twice: as after a crash, which is safe
+  }).detach();
+  EndAfter(config.shutdown_timeout_us, logger);
+  watches.Stop();
+  (*instance)->Stop();
+  watches.Join();
+  logger->info("stopped");
+  return fatal ? kFailed : kFine;
 }
 
 }  // namespace
@@ -74,65 +180,21 @@ int WaitForSignal() {
   return number;
 }
 
+bool StopSignalPending() {
+  sigset_t pending;
+  return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 int Serve(const Config& config, ConfigSource source, std::shared_ptr<spdlog::logger> logger) {
   BlockSignals();
   const sigset_t signals = ServeSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::atomic<bool> fatal{false};
-  auto instance = Instance::Create(config, logger, [&fatal](const std::string&) {
-    fatal = true;
-    kill(getpid(), SIGTERM);  // ends as if asked to, and says so with its exit status
-  });
-  if (!instance.ok()) {
-    std::istringstream lines{std::string(instance.status().message())};  // each with its time and level
-    for (std::string line; std::getline(lines, line);) logger->critical("{}", line);
-    return absl::IsInvalidArgument(instance.status()) ? kWrongUse : kFailed;
-  }
-  logger->info("runledger {} listens on {}, reads {} from {} as group {}, writes to {}", kVersion, (*instance)->url(),
-               config.topics.front().name + (config.topics.size() > 1 ? " and others" : ""), config.brokers,
-               config.group,
-               config.warehouse_kind == "sqlite"     ? config.warehouse_path
-               : config.warehouse_kind == "bigquery" ? config.bigquery_project + "." + config.bigquery_dataset
-                                                     : std::string("no warehouse"));
-  // Asking a cluster that is away takes its time; reading starts meanwhile.
-  std::atomic<bool> stop{false};
-  const auto problem = [&instance](const std::string& subject, const std::string& text) {
-    (*instance)->SetProblem(subject, text);
-  };
-  std::thread topics([&] { WatchTopics(config, logger.get(), problem, stop); });
-  std::thread spool([&] { WatchSpool(config, logger.get(), problem, &(*instance)->metrics(), stop); });
-  ConfigWatch configuration(std::move(source), instance->get(), logger.get());
-  std::thread configured([&] { configuration.Run(stop); });
-  pthread_setname_np(configured.native_handle(), "config");
-  pthread_setname_np(topics.native_handle(), "topics");
-  pthread_setname_np(spool.native_handle(), "spool");
-  const auto end_watches = [&] {
-    stop = true;
-    topics.join();
-    spool.join();
-    configured.join();
-  };
-  if (absl::Status status = (*instance)->Start(); !status.ok()) {
-    logger->critical("{}", std::string(status.message()));
-    end_watches();
+  try {
+    return Run(config, std::move(source), logger);
+  } catch (const std::system_error& error) {  // a thread cannot be had
+    logger->critical("ending, as the system has not given what is needed: {}", error.what());
     return kFailed;
   }
-  const int number = WaitForEnd(&configuration);
-  if (fatal) {
-    logger->critical("the Kafka client has given up for good: ending");
-  } else {
-    logger->info("signal {}: giving the partitions back", number);
-  }
-  std::thread([] {
-    WaitForSignal();
-    _exit(kFailed);  // asked twice: as after a crash, which is safe
-  }).detach();
-  EndAfter(config.shutdown_timeout_us, logger);
-  stop = true;
-  (*instance)->Stop();
-  end_watches();
-  logger->info("stopped");
-  return fatal ? kFailed : kFine;
 }
 
 }  // namespace runledger::tools

@@ -17,5 +17,7 @@ int Serve(const Config& config, ConfigSource source, std::shared_ptr<spdlog::log
 void BlockSignals();
 // Waits for one of them; its number.
 int WaitForSignal();
+// Whether one of them came that nobody has waited for.
+bool StopSignalPending();
 
 }  // namespace runledger::tools
