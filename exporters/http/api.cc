@@ -71,7 +71,8 @@ Response Ready(const ingest::PartitionDirectory& directory) {
   }
   Response response =
       Problem(503, absl::StrCat("not ready: ", reason),
-              Json{{"ready", false}, {"restoring", restoring}, {"problems", ProblemsJson(directory)}}.dump());
+              Json{{"ready", false}, {"restoring", restoring}, {"problems", ProblemsJson(directory)}}.dump(
+                  -1, ' ', false, Json::error_handler_t::replace));
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }

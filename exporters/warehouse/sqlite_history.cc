@@ -89,7 +89,7 @@ class SqliteHistory : public History {
         statement->BindInteger(at, std::stoll(parameter.text));
         break;
       case ColumnType::kFloat64:
-        statement->BindReal(at, std::stod(parameter.text));
+        statement->BindReal(at, std::strtod(parameter.text.c_str(), nullptr));
         break;
       case ColumnType::kTimestamp:
         statement->BindInteger(at, codecs::ParseRfc3339(parameter.text).value_or(0));

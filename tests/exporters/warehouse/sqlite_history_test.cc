@@ -188,6 +188,8 @@ TEST_F(SqliteHistoryTest, FailureRatesAreRoundedBeforeTheyAreCompared) {
   EXPECT_THAT(Ask("high_failure_rate", {}), IsEmpty());
   Write(sink_.get(), {Scraper("r500", v1::FAILED, kStart)});  // 20.2 %
   EXPECT_THAT(Ask("high_failure_rate", {}), ElementsAre(Row{"nbac_injury_report", "500", "101", "20.2"}));
+  // Less than any number that is not denormal.
+  EXPECT_THAT(Ask("high_failure_rate", {{"percent", "0." + std::string(310, '0') + "1"}}), testing::SizeIs(1));
 }
 
 TEST_F(SqliteHistoryTest, MissingFilesOfTheLatestCleanup) {
