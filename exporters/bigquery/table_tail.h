@@ -11,8 +11,8 @@
 namespace runledger::exporters {
 
 // Asks the table, through REST (jobs.query), where the last row of a partition stands; nothing: it has none there.
-// Blocks: up to minutes; once `stop` is set for one request, 15 s, at most. Unavailable: no answer, or one that tells
-// to come again; Cancelled: stopped; anything else: the answer's own code.
+// Blocks: up to minutes; once `stop` is set for one request (15 s) and its token at most. Unavailable: no answer, or
+// one that tells to come again; Cancelled: stopped; anything else: the answer's own code.
 absl::StatusOr<std::optional<ingest::Position>> ReadTableTail(const BigQueryOptions& options,
                                                               const StreamApi::TailQuery& query,
                                                               const std::atomic<bool>& stop);

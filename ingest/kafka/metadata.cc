@@ -23,6 +23,7 @@ absl::StatusOr<int64_t> LogOffset(rd_kafka_t* rk, const TopicPartition& partitio
   rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(rk, list.get(), timeout_ms);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = list->elems[0].err;
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, "asking for the offsets of " + ToString(partition));
+  if (list->elems[0].offset < 0) return absl::UnavailableError("no offset of " + ToString(partition) + " was answered");
   return list->elems[0].offset;
 }
 

@@ -143,6 +143,7 @@ int Run(const Config& config, ConfigSource source, const std::shared_ptr<spdlog:
   watches.Start("config", [&](const Flag& stop) { configuration.Run(stop); });
   if (absl::Status status = (*instance)->Start(); !status.ok()) {
     logger->critical("{}", std::string(status.message()));
+    EndAfter(config.shutdown_timeout_us, logger);
     return kFailed;
   }
   const int number = WaitForEnd(&configuration);
