@@ -69,10 +69,8 @@ Response Ready(const ingest::PartitionDirectory& directory) {
   for (const ingest::Problem& problem : directory.Problems()) {
     if (problem.subject == ingest::kLogProblem) absl::StrAppend(&reason, "; ", problem.text);
   }
-  Response response =
-      Problem(503, absl::StrCat("not ready: ", reason),
-              Json{{"ready", false}, {"restoring", restoring}, {"problems", ProblemsJson(directory)}}.dump(
-                  -1, ' ', false, Json::error_handler_t::replace));
+  Response response = Problem(503, absl::StrCat("not ready: ", reason),
+                              Json{{"ready", false}, {"restoring", restoring}, {"problems", ProblemsJson(directory)}});
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }

@@ -49,7 +49,7 @@ std::optional<Response> Elsewhere(const ingest::PartitionDirectory& directory, s
     return Problem(421,
                    absl::StrCat("job '", std::string(job), "' has its home in ", ToString(others[0].partition),
                                 ", which the instance at ", others[0].address, " owns: ask there"),
-                   members.dump(-1, ' ', false, Json::error_handler_t::replace));
+                   members);
   }
   Json members;
   members["owners"] = Json::array();
@@ -60,7 +60,7 @@ std::optional<Response> Elsewhere(const ingest::PartitionDirectory& directory, s
   }
   return NotNow(absl::StrCat("unknown: job '", std::string(job), "' is not in the partitions of this instance, and ",
                              others.size(), " that may have it are not its own"),
-                members.dump(-1, ' ', false, Json::error_handler_t::replace));
+                members);
 }
 
 absl::StatusOr<Json> OwnersJson(const ingest::PartitionDirectory& directory) {

@@ -64,13 +64,13 @@ std::string_view StatusText(int status) {
   }
 }
 
-Response Problem(int status, std::string_view detail) { return Problem(status, detail, {}); }
+Response Problem(int status, std::string_view detail) { return Problem(status, detail, nullptr); }
 
-Response Problem(int status, std::string_view detail, const std::string& members) {
+Response Problem(int status, std::string_view detail, const nlohmann::ordered_json& members) {
   nlohmann::ordered_json problem = {
       {"type", "about:blank"}, {"title", StatusText(status)}, {"status", status}, {"detail", detail}};
-  if (!members.empty()) problem.update(nlohmann::ordered_json::parse(members));
-  // What a client sent may be quoted in it, and need not be UTF-8.
+  if (!members.is_null()) problem.update(members);
+  // What a client sent, or a path, may be quoted in it, and need not be UTF-8.
   return {.status = status,
           .content_type = "application/problem+json",
           .body = problem.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};

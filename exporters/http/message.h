@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,8 +48,8 @@ struct Route {
 
 // An error as application/problem+json (RFC 7807). `detail` says what was wrong and what to change.
 Response Problem(int status, std::string_view detail);
-// The same with further members: `members` is a JSON object or empty.
-Response Problem(int status, std::string_view detail, const std::string& members);
+// The same with the further members of an object, or of null.
+Response Problem(int status, std::string_view detail, const nlohmann::ordered_json& members);
 // "Not Found".
 std::string_view StatusText(int status);
 

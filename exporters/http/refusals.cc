@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "codecs/civil_time.h"
@@ -39,7 +40,9 @@ absl::StatusOr<std::optional<size_t>> NumberParameter(const Request& request, st
       absl::StrCat(std::string(name), " '", std::string(*text), "' is no number from 1 to ", most));
 }
 
-Response NotNow(std::string_view detail, const std::string& members) {
+Response NotNow(std::string_view detail) { return NotNow(detail, nullptr); }
+
+Response NotNow(std::string_view detail, const nlohmann::ordered_json& members) {
   Response response = Problem(503, detail, members);
   response.headers.emplace_back("Retry-After", "1");
   return response;

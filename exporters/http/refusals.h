@@ -21,7 +21,8 @@ absl::StatusOr<std::optional<int32_t>> DateParameter(const Request& request);
 // The parameter of that name, a number from 1 to `most`; likewise.
 absl::StatusOr<std::optional<size_t>> NumberParameter(const Request& request, std::string_view name, size_t most);
 // 503 with Retry-After: not now; `members` as Problem takes them.
-Response NotNow(std::string_view detail, const std::string& members = {});
+Response NotNow(std::string_view detail);
+Response NotNow(std::string_view detail, const nlohmann::ordered_json& members);
 // 503: a partition did not answer in time.
 Response BusyResponse(const absl::Status& status);
 

@@ -30,8 +30,8 @@ class Spool(harness.SystemTest):
     def spool_config(self, **sections):
         return self.config(spool={"dir": str(self.spool)}, **sections)
 
-    def command(self, name, *flags, topic=None):
-        return [harness.BINARY, name, "--brokers", self.broker.bootstrap, "--topic", topic or self.topic, "--spool-dir", self.spool, *flags]
+    def command(self, name, *flags, topic=None, brokers=None):
+        return [harness.BINARY, name, "--brokers", brokers or self.broker.bootstrap, "--topic", topic or self.topic, "--spool-dir", self.spool, *flags]
 
     def emit_one(self, job, run, status, *flags, topic=None):
         return subprocess.run(self.command("emit", "--job", job, "--run-id", run, "--status", status, *flags, topic=topic),
@@ -206,13 +206,13 @@ class Spool(harness.SystemTest):
 
     def test_a_limit_on_the_size_of_files_ends_no_command(self):
         """What a spool file gets from the beginning is more."""
-        limited = ["prlimit", "--fsize=16384", *self.command("exec", "--job", "load", "--flush-timeout", "500ms", "--", "sh", "-c", "exit 3")]
-        limited[limited.index("--brokers") + 1] = "127.0.0.1:1"
-        done = subprocess.run(limited, capture_output=True, text=True, timeout=harness.PATIENCE_S)
+        def limited(name, *flags):
+            command = self.command(name, "--job", "load", "--flush-timeout", "500ms", *flags, brokers="127.0.0.1:1")
+            return subprocess.run(["prlimit", "--fsize=16384", *command], capture_output=True, text=True, timeout=harness.PATIENCE_S)
+        done = limited("exec", "--", "sh", "-c", "exit 3")
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("could not be delivered", done.stderr)
-        limited[limited.index("exec"):] = ["emit", *limited[limited.index("exec") + 1:limited.index("--")], "--run-id", "r", "--status", "success"]
-        done = subprocess.run(limited, capture_output=True, text=True, timeout=harness.PATIENCE_S)
+        done = limited("emit", "--run-id", "r", "--status", "success")
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("File too large", done.stderr)
 
@@ -220,8 +220,8 @@ class Spool(harness.SystemTest):
         """And for long: a minute goes by."""
         config = self.spool_config()
         self.make_topics(config)
-        done = subprocess.run([harness.BINARY, "emit", "--brokers", "127.0.0.1:1", "--topic", self.topic, "--spool-dir", self.spool,
-                               "--job", "j", "--status", "success", "--flush-timeout", "500ms"], capture_output=True, text=True)
+        command = self.command("emit", "--job", "j", "--status", "success", "--flush-timeout", "500ms", brokers="127.0.0.1:1")
+        done = subprocess.run(command, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         instance = self.serve(config).start().wait_ready()
         wait_until(lambda: instance.metrics().value("runledger_spool_events") == 1, "serve counts it", instance.text)

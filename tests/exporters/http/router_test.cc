@@ -71,13 +71,15 @@ TEST_F(RouterTest, AllowNamesTheMethods) {
 }
 
 TEST(Problem, IsJsonWhateverItQuotes) {
-  const Response problem = Problem(404, "no job '\xFF\"\n'", R"({"ready": false})");
+  const Response problem =
+      Problem(404, "no job '\xFF\"\n'", nlohmann::ordered_json{{"ready", false}, {"path", "/\xFF"}});
   EXPECT_EQ(problem.content_type, "application/problem+json");
   const auto json = nlohmann::json::parse(problem.body);
   EXPECT_EQ(json["title"], "Not Found");
   EXPECT_EQ(json["status"], 404);
   EXPECT_EQ(json["detail"], "no job '\xEF\xBF\xBD\"\n'");
   EXPECT_EQ(json["ready"], false);
+  EXPECT_EQ(json["path"], "/\xEF\xBF\xBD");
 }
 
 TEST(Request, LooksUp) {
